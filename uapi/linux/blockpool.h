@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * blockpool: pools of fixed-size blocks, lent by the kernel.
+ *
+ * Open /dev/blockpool, create or attach a pool, mmap() it, take and give back
+ * blocks by index.  Block i lies at byte i * stride of the mapping.
+ *
+ * One open file is one *client*, and the client is the unit of ownership: what
+ * it holds goes back to the pool when its last reference goes (close, exit,
+ * SIGKILL, exec, the last munmap), whoever got the file by fork or by
+ * SCM_RIGHTS.  A client is attached once.  One that has neither created nor
+ * attached a pool is attached to the pool "default" by its first ALLOC, FREE,
+ * mmap or poll.
+ *
+ * Every structure starts with its own size in bytes.  A structure larger than
+ * the kernel's is taken if the bytes behind are zero and refused with E2BIG
+ * otherwise; a smaller one is refused with EINVAL.  Reserved fields must be
+ * zero (EINVAL).  Whatever fails changes nothing, unless it says so below.
+ *
+ * errno, the same for every call:
+ *
+ *   EAGAIN     no block is free now, or others already wait for the next one
+ *   ETIMEDOUT  none came free in time
+ *   EINTR      a signal came first
+ *   EDQUOT     the client would hold more than its limit
+ *   EINVAL     not a block of this pool, or a bad argument
+ *   EPERM      a block that the caller does not hold
+ *   EACCES     no permission on the pool, or not on an fd opened this way
+ *   ENOENT     no such pool, or no more entries
+ *   EEXIST     a pool of that name exists
+ *   EBUSY      the client is attached already
+ *   ENOMEM     no memory, or over RLIMIT_MEMLOCK or the cgroup's limit
+ *   E2BIG      a structure from the future, with something in its tail
+ *   EFAULT     a bad pointer
+ *   ENOTTY     unknown ioctl
+ */
+#ifndef _UAPI_LINUX_BLOCKPOOL_H
+#define _UAPI_LINUX_BLOCKPOOL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define BLOCKPOOL_NAME_SIZE		32		/* with the final NUL */
+#define BLOCKPOOL_COMM_SIZE		16		/* with the final NUL */
+#define BLOCKPOOL_BLOCK_SIZE_MAX	(4U << 20)	/* bytes */
+#define BLOCKPOOL_BLOCKS_MAX		(1U << 24)
+#define BLOCKPOOL_BATCH_MAX		4096U		/* indices in one call */
+#define BLOCKPOOL_NO_INDEX		(~0U)		/* never a block */
+
+/* What an owner word says; any other value is the id of a client. */
+#define BLOCKPOOL_OWNER_FREE		0U
+#define BLOCKPOOL_OWNER_KERNEL		1U
+
+/* Pool flags, in blockpool_create_args and blockpool_info. */
+#define BLOCKPOOL_PERSIST	(1U << 0)	/* keep it until it is unlinked */
+#define BLOCKPOOL_UNLINKED	(1U << 31)	/* info only: it has no name now */
+
+/* Flags of blockpool_alloc_args. */
+#define BLOCKPOOL_ALLOC_WAIT	(1U << 0)	/* sleep until they are free */
+
+/**
+ * struct blockpool_create_args - ioctl(BLOCKPOOL_IOC_CREATE)
+ * @size: sizeof(struct blockpool_create_args)
+ * @flags: BLOCKPOOL_PERSIST or 0
+ * @block_size: bytes a block, 1 to BLOCKPOOL_BLOCK_SIZE_MAX
+ * @nr_blocks: 1 to BLOCKPOOL_BLOCKS_MAX
+ * @mode: permission bits as of a file, 0 for 0600; x bits mean nothing
+ * @client_max: most blocks that one client may hold, 0 for no limit
+ * @__reserved: zero
+ * @name: printable ASCII without '/', NUL-terminated, not "." nor ".."
+ *
+ * Create a pool that belongs to the caller's euid and egid, and attach this
+ * client to it.  The memory is charged to the caller's memory cgroup and, unless
+ * it has CAP_IPC_LOCK, to its user's RLIMIT_MEMLOCK, until the pool is gone.
+ * Needs an fd open for reading and writing.  The name "default" is the
+ * administrator's (EACCES without CAP_SYS_ADMIN).
+ */
+struct blockpool_create_args {
+	__u32 size;
+	__u32 flags;
+	__u32 block_size;
+	__u32 nr_blocks;
+	__u32 mode;
+	__u32 client_max;
+	__u32 __reserved[2];
+	char name[BLOCKPOOL_NAME_SIZE];
+};
+
+/**
+ * struct blockpool_name_args - ioctl(BLOCKPOOL_IOC_ATTACH), (..._UNLINK)
+ * @size: sizeof(struct blockpool_name_args)
+ * @flags: zero
+ * @name: name of the pool
+ *
+ * ATTACH: attach this client.  Needs read permission on the pool if the fd is
+ * open for reading, and write permission if it is open for writing.
+ *
+ * UNLINK: take the name away, from anyone's fd.  The pool goes when its last
+ * user goes.  For the pool's owner or CAP_FOWNER (EACCES).
+ */
+struct blockpool_name_args {
+	__u32 size;
+	__u32 flags;
+	char name[BLOCKPOOL_NAME_SIZE];
+};
+
+/**
+ * struct blockpool_info - ioctl(BLOCKPOOL_IOC_INFO), what does not change
+ * @size: sizeof(struct blockpool_info)
+ * @flags: out: BLOCKPOOL_PERSIST, BLOCKPOOL_UNLINKED
+ * @block_size: out: bytes a block, as asked for
+ * @nr_blocks: out: number of blocks
+ * @stride: out: bytes from one block to the next in the mapping: @block_size
+ *	rounded up to a multiple of 64, from 512 bytes on by less than 1/8
+ * @client: out: id of this client in the owner table, 0 if not attached yet
+ * @client_max: out: most blocks that one client may hold, 0 for no limit
+ * @mode: out: permission bits
+ * @uid: out: owner, in the caller's user namespace
+ * @gid: out: group, likewise
+ * @map_size: out: bytes that mmap() can map from offset 0, whole pages
+ * @name: out: the name, even if it is unlinked
+ * @__reserved: zero
+ */
+struct blockpool_info {
+	__u32 size;
+	__u32 flags;
+	__u32 block_size;
+	__u32 nr_blocks;
+	__u32 stride;
+	__u32 client;
+	__u32 client_max;
+	__u32 mode;
+	__u32 uid;
+	__u32 gid;
+	__u64 map_size;
+	char name[BLOCKPOOL_NAME_SIZE];
+	__u64 __reserved[4];
+};
+
+/**
+ * struct blockpool_alloc_args - ioctl(BLOCKPOOL_IOC_ALLOC)
+ * @size: sizeof(struct blockpool_alloc_args)
+ * @flags: BLOCKPOOL_ALLOC_WAIT or 0
+ * @count: blocks wanted, 1 to BLOCKPOOL_BATCH_MAX and at most nr_blocks
+ * @timeout_ms: with BLOCKPOOL_ALLOC_WAIT: longest wait, -1 for ever; else zero
+ * @indices: address of __u32[count], filled on success
+ *
+ * All or nothing.  Waiters are served in the order in which they came.  On an
+ * O_NONBLOCK fd BLOCKPOOL_ALLOC_WAIT does not wait.  Needs an fd open for
+ * writing (EACCES).
+ */
+struct blockpool_alloc_args {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__s32 timeout_ms;
+	__u64 indices;
+};
+
+/**
+ * struct blockpool_free_args - ioctl(BLOCKPOOL_IOC_FREE)
+ * @size: sizeof(struct blockpool_free_args)
+ * @flags: zero
+ * @count: number of indices, 1 to BLOCKPOOL_BATCH_MAX
+ * @done: out, also on EINVAL and EPERM: how many were freed
+ * @indices: address of __u32[count]
+ *
+ * Frees in order up to the first index that it must refuse: that one is
+ * indices[done], and errno says why: EINVAL for no block of this pool, EPERM for
+ * a block that this client does not hold.
+ */
+struct blockpool_free_args {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__u32 done;
+	__u64 indices;
+};
+
+/**
+ * struct blockpool_stats - ioctl(BLOCKPOOL_IOC_STATS), what changes
+ * @size: sizeof(struct blockpool_stats)
+ * @flags: zero
+ * @nr_blocks: blocks in the pool; always @nr_free + @nr_held
+ * @nr_free: free in the kernel
+ * @nr_held: held by clients or by the kernel
+ * @nr_kernel: of these, held by the kernel
+ * @nr_clients: clients attached
+ * @nr_waiting: allocations asleep now
+ * @min_free: fewest blocks that were ever free
+ * @allocs: blocks ever taken; always @frees + @reclaimed + @nr_held
+ * @frees: blocks given back by a free
+ * @reclaimed: blocks taken back from clients that went without freeing
+ * @failures: allocation calls that failed: none free, too late, interrupted,
+ *	over the limit
+ * @refused: frees refused: not a block, or not the caller's
+ * @waits: allocation calls that had to sleep
+ * @__reserved: zero
+ */
+struct blockpool_stats {
+	__u32 size;
+	__u32 flags;
+	__u64 nr_blocks;
+	__u64 nr_free;
+	__u64 nr_held;
+	__u64 nr_kernel;
+	__u64 nr_clients;
+	__u64 nr_waiting;
+	__u64 min_free;
+	__u64 allocs;
+	__u64 frees;
+	__u64 reclaimed;
+	__u64 failures;
+	__u64 refused;
+	__u64 waits;
+	__u64 __reserved[4];
+};
+
+/**
+ * struct blockpool_list_args - ioctl(BLOCKPOOL_IOC_LIST), the next pool
+ * @size: sizeof(struct blockpool_list_args)
+ * @cursor: in: 0 to begin, then as it came back
+ * @flags: out: flags of the pool
+ * @block_size: out: bytes a block
+ * @nr_blocks: out: number of blocks
+ * @nr_free: out: blocks free in the kernel
+ * @nr_clients: out: clients attached
+ * @mode: out: permission bits
+ * @uid: out: owner, in the caller's user namespace
+ * @gid: out: group, likewise
+ * @__reserved: zero
+ * @name: out: its name
+ *
+ * Shows the pools that the caller has permission to read, and ENOENT after the
+ * last.  Attaches nothing.
+ */
+struct blockpool_list_args {
+	__u32 size;
+	__u32 cursor;
+	__u32 flags;
+	__u32 block_size;
+	__u32 nr_blocks;
+	__u32 nr_free;
+	__u32 nr_clients;
+	__u32 mode;
+	__u32 uid;
+	__u32 gid;
+	__u32 __reserved[2];
+	char name[BLOCKPOOL_NAME_SIZE];
+};
+
+/**
+ * struct blockpool_holder_args - ioctl(BLOCKPOOL_IOC_HOLDER), the next client
+ * @size: sizeof(struct blockpool_holder_args)
+ * @cursor: in: 0 to begin, then as it came back: the client's id
+ * @held: out: blocks held
+ * @limit: out: most that it may hold, 0 for no limit
+ * @pid: out: process that attached it, 0 if not in the caller's pid namespace
+ * @uid: out: its effective user then, in the caller's user namespace
+ * @__reserved: zero
+ * @comm: out: its command name then
+ *
+ * ENOENT after the last.
+ */
+struct blockpool_holder_args {
+	__u32 size;
+	__u32 cursor;
+	__u32 held;
+	__u32 limit;
+	__s32 pid;
+	__u32 uid;
+	__u32 __reserved[2];
+	char comm[BLOCKPOOL_COMM_SIZE];
+};
+
+/**
+ * struct blockpool_owners_args - ioctl(BLOCKPOOL_IOC_OWNERS), the owner table
+ * @size: sizeof(struct blockpool_owners_args)
+ * @flags: zero
+ * @first: first index
+ * @count: number of indices, at least 1; @first + @count at most nr_blocks
+ * @owners: address of __u32[count]: BLOCKPOOL_OWNER_FREE,
+ *	BLOCKPOOL_OWNER_KERNEL or the id of a client
+ *
+ * Each word is true at some instant of the call; the table is not frozen.
+ */
+struct blockpool_owners_args {
+	__u32 size;
+	__u32 flags;
+	__u32 first;
+	__u32 count;
+	__u64 owners;
+};
+
+#define BLOCKPOOL_IOC_MAGIC	0xBE
+
+/* The size is in the structure, so that a number stays when one grows. */
+#define BLOCKPOOL_IOC_CREATE	_IO(BLOCKPOOL_IOC_MAGIC, 0x00)
+#define BLOCKPOOL_IOC_ATTACH	_IO(BLOCKPOOL_IOC_MAGIC, 0x01)
+#define BLOCKPOOL_IOC_UNLINK	_IO(BLOCKPOOL_IOC_MAGIC, 0x02)
+#define BLOCKPOOL_IOC_INFO	_IO(BLOCKPOOL_IOC_MAGIC, 0x03)
+#define BLOCKPOOL_IOC_ALLOC	_IO(BLOCKPOOL_IOC_MAGIC, 0x04)
+#define BLOCKPOOL_IOC_FREE	_IO(BLOCKPOOL_IOC_MAGIC, 0x05)
+#define BLOCKPOOL_IOC_STATS	_IO(BLOCKPOOL_IOC_MAGIC, 0x06)
+#define BLOCKPOOL_IOC_LIST	_IO(BLOCKPOOL_IOC_MAGIC, 0x07)
+#define BLOCKPOOL_IOC_HOLDER	_IO(BLOCKPOOL_IOC_MAGIC, 0x08)
+#define BLOCKPOOL_IOC_OWNERS	_IO(BLOCKPOOL_IOC_MAGIC, 0x09)
+
+#endif /* _UAPI_LINUX_BLOCKPOOL_H */
