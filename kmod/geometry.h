@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How N blocks of one size lie in memory.  Plain C.
+ *
+ * Block i lies at byte i * stride of the pool.  The pool is cut into chunks,
+ * each contiguous in physical memory, and a block never crosses a chunk.  For
+ * both to hold, a chunk is whole pages and whole strides; since a stride is an
+ * odd number below 16 times a power of two, that takes 15 pages at most, or one
+ * stride.  Blocks a chunk are then a power of two: finding a block is a shift, a
+ * mask and a multiplication.
+ */
+#ifndef BLOCKPOOL_GEOMETRY_H
+#define BLOCKPOOL_GEOMETRY_H
+
+#include "plain.h"
+
+#define BP_ALIGN	64u		/* no two blocks share a cache line */
+#define BP_CHUNK_EASY	(32u << 10)	/* bytes that any kernel can find in a row */
+
+struct bp_geometry {
+	u32 nr_blocks;
+	u32 stride;		/* bytes from block to block */
+	u32 chunk_size;		/* bytes, of every chunk but the last */
+	u32 chunk_shift;	/* log2 of the blocks in a chunk */
+	u32 nr_chunks;
+	u64 map_size;		/* bytes in all, whole pages */
+};
+
+/* Round up to 64 bytes, then to steps of 1/8 of the power of two below. */
+static inline u32 bp_stride(u32 block_size)
+{
+	u32 align = BP_ALIGN;
+
+	while (align * 16 <= block_size)
+		align *= 2;
+	return (block_size + align - 1) & ~(align - 1);
+}
+
+/* Sizes are checked by the caller: 1 byte to 4 MiB, 1 to 2^24 blocks. */
+static inline void bp_geometry_init(struct bp_geometry *geo, u32 block_size,
+				    u32 nr_blocks, u32 page_size)
+{
+	u32 stride = bp_stride(block_size);
+	u32 lowest_bit = stride & -stride;
+	u32 shift = 0;
+
+	while ((lowest_bit << shift) < page_size)
+		shift++;
+	while ((stride << shift) <= BP_CHUNK_EASY / 2 &&
+	       (1u << shift) < nr_blocks)
+		shift++;
+
+	geo->nr_blocks = nr_blocks;
+	geo->stride = stride;
+	geo->chunk_shift = shift;
+	geo->chunk_size = stride << shift;
+	geo->nr_chunks = ((nr_blocks - 1) >> shift) + 1;
+	geo->map_size = ((u64)nr_blocks * stride + page_size - 1) &
+			~(u64)(page_size - 1);
+}
+
+/* Bytes in a chunk: only the last may be shorter. */
+static inline u32 bp_geometry_chunk_bytes(const struct bp_geometry *geo,
+					  u32 chunk)
+{
+	u64 left = geo->map_size - (u64)chunk * geo->chunk_size;
+
+	return left < geo->chunk_size ? (u32)left : geo->chunk_size;
+}
+
+#endif /* BLOCKPOOL_GEOMETRY_H */
