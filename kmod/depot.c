@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The depot: a pool's free indices, and the queue of those who wait for one.
+ *
+ * Sleepers are served by whoever frees: under the lock, the head of the queue
+ * gets all that it asked for as soon as there is that much, straight from the
+ * stack.  Nobody has to race for what he was woken for, so the order is the
+ * order of arrival, and a request for many is not starved by a stream of
+ * requests for one.
+ */
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "depot.h"
+
+/* One sleeping allocation, on its sleeper's stack; protected by depot->lock. */
+struct bp_waiter {
+	struct list_head link;
+	struct task_struct *task;
+	u32 *indices;
+	u32 n;
+	bool served;
+};
+
+static void bp_depot_wake_pollers(struct irq_work *work)
+{
+	struct bp_depot *depot =
+		container_of(work, struct bp_depot, wake_pollers);
+
+	wake_up_interruptible_poll(&depot->pollers, EPOLLOUT | EPOLLWRNORM);
+}
+
+int bp_depot_init(struct bp_depot *depot, u32 nr_blocks)
+{
+	u32 *elements = kvmalloc_array(nr_blocks, sizeof(*elements),
+				       GFP_KERNEL_ACCOUNT);
+
+	if (!elements)
+		return -ENOMEM;
+	raw_spin_lock_init(&depot->lock);
+	bp_stack_init(&depot->stack, elements, nr_blocks);
+	bp_stack_fill(&depot->stack);
+	depot->min_free = nr_blocks;
+	INIT_LIST_HEAD(&depot->waiters);
+	init_waitqueue_head(&depot->pollers);
+	init_irq_work(&depot->wake_pollers, bp_depot_wake_pollers);
+	return 0;
+}
+
+void bp_depot_destroy(struct bp_depot *depot)
+{
+	irq_work_sync(&depot->wake_pollers);
+	kvfree(depot->stack.elements);
+}
+
+/* Blocks that nobody has a claim on: what the queue waits for is promised. */
+static bool bp_depot_unclaimed(const struct bp_depot *depot)
+{
+	lockdep_assert_held(&depot->lock);
+	return depot->stack.nr && list_empty(&depot->waiters);
+}
+
+static bool bp_depot_pop(struct bp_depot *depot, u32 *indices, u32 n)
+{
+	lockdep_assert_held(&depot->lock);
+	if (!bp_stack_pop_bulk(&depot->stack, indices, n))
+		return false;
+	depot->taken += n;
+	if (depot->stack.nr < depot->min_free)
+		depot->min_free = depot->stack.nr;
+	return true;
+}
+
+/* Ends at the first waiter for whom there is not enough. */
+static void bp_depot_serve(struct bp_depot *depot)
+{
+	struct bp_waiter *waiter, *next;
+
+	lockdep_assert_held(&depot->lock);
+	list_for_each_entry_safe(waiter, next, &depot->waiters, link) {
+		if (!bp_depot_pop(depot, waiter->indices, waiter->n))
+			break;
+		list_del(&waiter->link);
+		depot->nr_waiting--;
+		WRITE_ONCE(waiter->served, true);
+		/* The waiter cannot go away: it needs the lock to leave. */
+		wake_up_process(waiter->task);
+	}
+}
+
+/*
+ * After blocks or claims changed: serve the queue, then tell the pollers if
+ * there is something for them that was not there before.  A poller is on the
+ * list before it looks, under the lock, at what there is: it is seen here or it
+ * sees the block.
+ */
+static void bp_depot_changed(struct bp_depot *depot, bool was_unclaimed)
+{
+	bp_depot_serve(depot);
+	if (!was_unclaimed && bp_depot_unclaimed(depot) &&
+	    waitqueue_active(&depot->pollers))
+		irq_work_queue(&depot->wake_pollers);
+}
+
+/**
+ * bp_depot_take() - take blocks without waiting
+ * @depot: the depot
+ * @indices: where to put them
+ * @n: how many; all or none
+ * @barge: take also what sleepers wait for, as those must who cannot wait
+ *
+ * Context: Any but NMI.
+ * Return: 0 or -EAGAIN.
+ */
+int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge)
+{
+	unsigned long flags;
+	int ret = -EAGAIN;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	if ((barge || list_empty(&depot->waiters)) &&
+	    bp_depot_pop(depot, indices, n))
+		ret = 0;
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return ret;
+}
+
+/* Leave the queue, which may let others through.  False if served meanwhile. */
+static bool bp_depot_leave(struct bp_depot *depot, struct bp_waiter *waiter)
+{
+	bool was_unclaimed;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	if (!waiter->served) {
+		was_unclaimed = bp_depot_unclaimed(depot);
+		list_del(&waiter->link);
+		depot->nr_waiting--;
+		bp_depot_changed(depot, was_unclaimed);
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return !waiter->served;
+}
+
+static int bp_depot_sleep(struct bp_waiter *waiter, long timeout,
+			  unsigned int state)
+{
+	int ret = 0;
+
+	for (;;) {
+		set_current_state(state);
+		if (READ_ONCE(waiter->served))
+			break;
+		if (signal_pending_state(state, current)) {
+			ret = -EINTR;
+			break;
+		}
+		if (!timeout) {
+			ret = -ETIMEDOUT;
+			break;
+		}
+		timeout = schedule_timeout(timeout);
+	}
+	__set_current_state(TASK_RUNNING);
+	return ret;
+}
+
+/**
+ * bp_depot_take_wait() - take blocks, waiting for them behind those who came first
+ * @depot: the depot
+ * @indices: where to put them
+ * @n: how many; all or none, and at most what the pool has
+ * @timeout: in jiffies, MAX_SCHEDULE_TIMEOUT for ever
+ * @state: TASK_INTERRUPTIBLE or TASK_KILLABLE: which signals end the wait
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, -ETIMEDOUT or -EINTR.
+ */
+int bp_depot_take_wait(struct bp_depot *depot, u32 *indices, u32 n,
+		       long timeout, unsigned int state)
+{
+	struct bp_waiter waiter = {
+		.task = current, .indices = indices, .n = n,
+	};
+	unsigned long flags;
+	int ret = 0;
+
+	might_sleep();
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	if (list_empty(&depot->waiters) && bp_depot_pop(depot, indices, n))
+		goto out_unlock;
+	if (!timeout) {
+		ret = -ETIMEDOUT;
+		goto out_unlock;
+	}
+	list_add_tail(&waiter.link, &depot->waiters);
+	depot->nr_waiting++;
+	depot->waits++;
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+
+	ret = bp_depot_sleep(&waiter, timeout, state);
+	/* Served on the last stretch: it counts, whatever ended the sleep. */
+	return bp_depot_leave(depot, &waiter) ? ret : 0;
+
+out_unlock:
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return ret;
+}
+
+/**
+ * bp_depot_give() - give blocks back, and serve those who wait
+ * @depot: the depot
+ * @indices: the blocks, each owned by nobody else
+ * @n: how many
+ *
+ * Context: Any but NMI.
+ */
+void bp_depot_give(struct bp_depot *depot, const u32 *indices, u32 n)
+{
+	bool was_unclaimed;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	was_unclaimed = bp_depot_unclaimed(depot);
+	if (!WARN_ON_ONCE(!bp_stack_push_bulk(&depot->stack, indices, n)))
+		depot->given += n;
+	bp_depot_changed(depot, was_unclaimed);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+}
+
+/**
+ * bp_depot_wipe_begin() - pick the next free block that may have been used
+ * @depot: the depot
+ * @below: in: U32_MAX to begin; then as it came back: positions done
+ * @index: out: the block, out of the stack until bp_depot_wipe_end()
+ *
+ * Walks down from the top of the stack to the lowest element that was ever
+ * handed out.  Whatever is given back meanwhile must be clean.  An element below
+ * the walk only moves by being taken, so none is missed; the hole is filled
+ * with the top one, which is clean or has the walk still before it.
+ *
+ * Return: false when all that is free is clean.
+ */
+bool bp_depot_wipe_begin(struct bp_depot *depot, u32 *below, u32 *index)
+{
+	struct bp_stack *stack = &depot->stack;
+	unsigned long flags;
+	bool more;
+	u32 at;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	at = min(*below, stack->nr);
+	more = at > depot->min_free;
+	if (more) {
+		*below = --at;
+		*index = stack->elements[at];
+		stack->elements[at] = stack->elements[--stack->nr];
+		depot->nr_wiping++;
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return more;
+}
+
+void bp_depot_wipe_end(struct bp_depot *depot, u32 index)
+{
+	bool was_unclaimed;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	was_unclaimed = bp_depot_unclaimed(depot);
+	WARN_ON_ONCE(!bp_stack_push(&depot->stack, index));
+	depot->nr_wiping--;
+	bp_depot_changed(depot, was_unclaimed);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+}
+
+/* Whether bp_depot_take() of one block, without barging, would succeed now. */
+bool bp_depot_ready(struct bp_depot *depot)
+{
+	unsigned long flags;
+	bool ready;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	ready = bp_depot_unclaimed(depot);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return ready;
+}
+
+void bp_depot_read_stats(struct bp_depot *depot, struct bp_depot_stats *stats)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	stats->nr_free = depot->stack.nr + depot->nr_wiping;
+	stats->nr_waiting = depot->nr_waiting;
+	stats->min_free = depot->min_free;
+	stats->taken = depot->taken;
+	stats->given = depot->given;
+	stats->waits = depot->waits;
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+}
