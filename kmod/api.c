@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What other modules call: blockpool.h.  The kernel is one owner. */
+#include <linux/export.h>
+#include <linux/module.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+
+#include "blockpool.h"
+#include "owner.h"
+#include "pool.h"
+
+#define BP_BULK	64u	/* indices on the stack at a time */
+
+/**
+ * blockpool_create() - make a pool
+ * @attr: what it shall be; nothing is kept of it
+ *
+ * The pool belongs to root and lives until blockpool_put() and the last user
+ * process that has it open, or with BLOCKPOOL_PERSIST until it is unlinked.
+ *
+ * Context: Process context; may sleep.
+ * Return: The pool, or -EINVAL, -EEXIST, -ENOMEM, -EINTR (fatal signal) as
+ *	ERR_PTR.
+ */
+struct blockpool *blockpool_create(const struct blockpool_attr *attr)
+{
+	struct blockpool *pool;
+
+	pool = bp_pool_create(attr, GLOBAL_ROOT_UID, GLOBAL_ROOT_GID, false);
+	if (!IS_ERR(pool))
+		__module_get(THIS_MODULE);
+	return pool;
+}
+EXPORT_SYMBOL_GPL(blockpool_create);
+
+/**
+ * blockpool_get() - use a pool that exists
+ * @name: its name; "default" is the one made by the module's parameters
+ *
+ * Context: Process or softirq context.
+ * Return: The pool, held until blockpool_put(), or -ENOENT as ERR_PTR.
+ */
+struct blockpool *blockpool_get(const char *name)
+{
+	struct blockpool *pool = bp_pool_find(name);
+
+	if (!pool)
+		return ERR_PTR(-ENOENT);
+	__module_get(THIS_MODULE);
+	return pool;
+}
+EXPORT_SYMBOL_GPL(blockpool_get);
+
+/**
+ * blockpool_put() - be done with a pool
+ * @pool: from blockpool_create() or blockpool_get()
+ *
+ * Give all blocks back before.
+ *
+ * Context: Process context; may sleep.
+ * Return: Nothing.
+ */
+void blockpool_put(struct blockpool *pool)
+{
+	bp_pool_put(pool);
+	module_put(THIS_MODULE);
+}
+EXPORT_SYMBOL_GPL(blockpool_put);
+
+/* Fill indices, and make the kernel their owner. */
+static int bp_kernel_take(struct blockpool *pool, gfp_t gfp, u32 *indices,
+			  u32 n)
+{
+	int ret;
+	u32 i;
+
+	if (gfpflags_allow_blocking(gfp))
+		ret = bp_depot_take_wait(&pool->depot, indices, n,
+					 MAX_SCHEDULE_TIMEOUT, TASK_KILLABLE);
+	else
+		ret = bp_depot_take(&pool->depot, indices, n, true);
+	if (ret) {
+		atomic64_inc(&pool->failures);
+		return ret;
+	}
+	for (i = 0; i < n; i++)
+		bp_owner_claim(&pool->owners[indices[i]],
+			       BLOCKPOOL_OWNER_KERNEL);
+	return 0;
+}
+
+/* The index of a block that the kernel gives back, or BLOCKPOOL_NO_INDEX. */
+static u32 bp_kernel_release(struct blockpool *pool, const void *block,
+			     void *caller)
+{
+	u32 index = bp_store_index(&pool->store, block);
+
+	if (index != BLOCKPOOL_NO_INDEX &&
+	    bp_owner_release_kernel(&pool->owners[index]))
+		return index;
+	atomic64_inc(&pool->refused);
+	pr_warn_ratelimited("blockpool: %s: free of %p by %pS refused: %s\n",
+			    pool->name, block, caller,
+			    index == BLOCKPOOL_NO_INDEX ?
+			    "not a block" : "not held by the kernel");
+	return BLOCKPOOL_NO_INDEX;
+}
+
+/**
+ * blockpool_alloc() - take a block
+ * @pool: the pool
+ * @gfp: GFP_KERNEL or another that may sleep: wait for a block, behind those
+ *	who came before; GFP_ATOMIC or GFP_NOWAIT: never sleep, and take what is
+ *	free even if others wait for it
+ *
+ * The content of the block is undefined.
+ *
+ * Context: Any but NMI; process context if @gfp may sleep.
+ * Return: The block, or NULL if none is free or a fatal signal came first.
+ */
+void *blockpool_alloc(struct blockpool *pool, gfp_t gfp)
+{
+	u32 index;
+
+	if (bp_kernel_take(pool, gfp, &index, 1))
+		return NULL;
+	return bp_store_block(&pool->store, index);
+}
+EXPORT_SYMBOL_GPL(blockpool_alloc);
+
+/**
+ * blockpool_free() - give a block back
+ * @pool: the pool
+ * @block: from blockpool_alloc() or blockpool_alloc_bulk() on this pool
+ *
+ * What is not a block of the pool held by the kernel is refused: it is counted
+ * and reported, and nothing changes.
+ *
+ * Context: Any but NMI.
+ * Return: Nothing.
+ */
+void blockpool_free(struct blockpool *pool, void *block)
+{
+	u32 index = bp_kernel_release(pool, block, __builtin_return_address(0));
+
+	if (index != BLOCKPOOL_NO_INDEX)
+		bp_pool_give(pool, &index, 1);
+}
+EXPORT_SYMBOL_GPL(blockpool_free);
+
+/**
+ * blockpool_alloc_bulk() - take several blocks, or none
+ * @pool: the pool
+ * @gfp: as for blockpool_alloc()
+ * @blocks: where to put them
+ * @n: how many, 1 to BLOCKPOOL_BATCH_MAX and at most what the pool has
+ *
+ * Context: Any but NMI; process context if @gfp may sleep.
+ * Return: 0, or -EINVAL, -EAGAIN (not as many free), -EINTR (fatal signal).
+ */
+int blockpool_alloc_bulk(struct blockpool *pool, gfp_t gfp, void **blocks,
+			 unsigned int n)
+{
+	/*
+	 * The indices are put in the second half of the caller's array and
+	 * turned into addresses from the front: index i is read before
+	 * anything is written over it.
+	 */
+	u32 *indices = (u32 *)(blocks + n) - n;
+	unsigned int i;
+	int ret;
+
+	if (!n || n > BLOCKPOOL_BATCH_MAX || n > bp_pool_nr_blocks(pool))
+		return -EINVAL;
+	ret = bp_kernel_take(pool, gfp, indices, n);
+	if (ret)
+		return ret;
+	for (i = 0; i < n; i++)
+		blocks[i] = bp_store_block(&pool->store, indices[i]);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(blockpool_alloc_bulk);
+
+/**
+ * blockpool_free_bulk() - give several blocks back
+ * @pool: the pool
+ * @blocks: the blocks
+ * @n: how many
+ *
+ * Those that must be refused are, each as by blockpool_free(), and the others
+ * are freed.
+ *
+ * Context: Any but NMI.
+ * Return: Nothing.
+ */
+void blockpool_free_bulk(struct blockpool *pool, void **blocks, unsigned int n)
+{
+	u32 indices[BP_BULK], ready = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		indices[ready] = bp_kernel_release(pool, blocks[i],
+						   __builtin_return_address(0));
+		if (indices[ready] != BLOCKPOOL_NO_INDEX)
+			ready++;
+		if (ready == BP_BULK) {
+			bp_pool_give(pool, indices, ready);
+			ready = 0;
+		}
+	}
+	bp_pool_give(pool, indices, ready);
+}
+EXPORT_SYMBOL_GPL(blockpool_free_bulk);
+
+/**
+ * blockpool_index() - the number of a block, the same for all who see it
+ * @pool: the pool
+ * @block: any address
+ *
+ * Context: Any.
+ * Return: The index, or BLOCKPOOL_NO_INDEX if @block is not the first byte of a
+ *	block of the pool.
+ */
+u32 blockpool_index(const struct blockpool *pool, const void *block)
+{
+	return bp_store_index(&pool->store, block);
+}
+EXPORT_SYMBOL_GPL(blockpool_index);
+
+/**
+ * blockpool_block() - the address of a block, whoever holds it
+ * @pool: the pool
+ * @index: its number
+ *
+ * Context: Any.
+ * Return: The address, in the direct map, or NULL if there is no such block.
+ */
+void *blockpool_block(const struct blockpool *pool, u32 index)
+{
+	if (index >= bp_pool_nr_blocks(pool))
+		return NULL;
+	return bp_store_block(&pool->store, index);
+}
+EXPORT_SYMBOL_GPL(blockpool_block);

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A client: an open file that is attached to a pool; the unit of ownership.
+ *
+ * The last reference to the file is the last of the client: no call is under
+ * way then and no mapping is left, so what the owner table says is the client's
+ * is all there is to take back.
+ */
+#include <linux/cred.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "client.h"
+#include "owner.h"
+#include "pool.h"
+
+#define BP_RECLAIM_BATCH	128u
+#define BP_RECLAIM_STRIDE	(64u << 10)	/* words read between breathers */
+
+/* The lowest ids mean free and kernel. */
+#define BP_CLIENT_IDS	XA_LIMIT(BLOCKPOOL_OWNER_KERNEL + 1, S32_MAX)
+
+/**
+ * bp_client_open() - attach a client, for the current task and credentials
+ * @pool: the pool; the client takes over the caller's reference
+ *
+ * Context: Process context; may sleep.
+ * Return: The client, or ERR_PTR(-ENOMEM) and the reference is the caller's.
+ */
+struct bp_client *bp_client_open(struct blockpool *pool)
+{
+	struct bp_client *client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!client)
+		return ERR_PTR(-ENOMEM);
+	client->pool = pool;
+	client->uid = current_euid();
+	client->pid = get_task_pid(current, PIDTYPE_TGID);
+	get_task_comm(client->comm, current);
+	bp_pool_admit(pool, client->uid);
+	ret = xa_alloc_cyclic(&pool->clients, &client->id, client,
+			      BP_CLIENT_IDS, &pool->next_client,
+			      GFP_KERNEL_ACCOUNT);
+	if (ret < 0) {
+		put_pid(client->pid);
+		kfree(client);
+		return ERR_PTR(-ENOMEM);
+	}
+	atomic_inc(&pool->nr_clients);
+	return client;
+}
+
+/*
+ * Take back all that the client holds.  Its count says when to stop: nobody
+ * else can change the words that carry its id.
+ */
+static void bp_client_reclaim(struct bp_client *client)
+{
+	struct blockpool *pool = client->pool;
+	u32 left = atomic_read(&client->held), index, n = 0;
+	u32 indices[BP_RECLAIM_BATCH];
+
+	for (index = 0; left && index < bp_pool_nr_blocks(pool); index++) {
+		if (bp_owner_release(&pool->owners[index], client->id)) {
+			indices[n++] = index;
+			left--;
+		}
+		if (n == BP_RECLAIM_BATCH || (n && !left)) {
+			bp_pool_give(pool, indices, n);
+			atomic64_add(n, &pool->reclaimed);
+			n = 0;
+		}
+		if (index % BP_RECLAIM_STRIDE == 0)
+			cond_resched();
+	}
+	WARN_ON_ONCE(left);
+}
+
+/* At the release of the file, when no call on it is under way. */
+void bp_client_close(struct bp_client *client)
+{
+	struct blockpool *pool = client->pool;
+
+	bp_client_reclaim(client);
+	xa_erase(&pool->clients, client->id);
+	atomic_dec(&pool->nr_clients);
+	put_pid(client->pid);
+	kfree_rcu(client, rcu);
+	bp_pool_put(pool);
+}
+
+static bool bp_client_may_hold(const struct bp_client *client, u32 held, u32 n)
+{
+	u32 max = client->pool->client_max;
+
+	return !max || (n <= max && held <= max - n);
+}
+
+/* Count n more blocks as held, unless another thread's were one too many. */
+static bool bp_client_count(struct bp_client *client, u32 n)
+{
+	int held = atomic_read(&client->held);
+
+	do {
+		if (!bp_client_may_hold(client, held, n))
+			return false;
+	} while (!atomic_try_cmpxchg(&client->held, &held, held + n));
+	return true;
+}
+
+static int bp_client_take(struct bp_client *client, u32 *indices, u32 n,
+			  long timeout)
+{
+	struct bp_depot *depot = &client->pool->depot;
+	int ret;
+
+	if (!bp_client_may_hold(client, atomic_read(&client->held), n))
+		return -EDQUOT;
+	if (timeout == BP_NO_WAIT)
+		ret = bp_depot_take(depot, indices, n, false);
+	else
+		ret = bp_depot_take_wait(depot, indices, n, timeout,
+					 TASK_INTERRUPTIBLE);
+	if (ret)
+		return ret;
+	if (!bp_client_count(client, n)) {
+		bp_pool_give(client->pool, indices, n);
+		return -EDQUOT;
+	}
+	return 0;
+}
+
+/**
+ * bp_client_alloc() - take blocks for a client
+ * @client: the client
+ * @indices: where to put them
+ * @n: how many; all or none
+ * @timeout: in jiffies, MAX_SCHEDULE_TIMEOUT for ever, BP_NO_WAIT
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, -EINVAL, -EDQUOT, -EAGAIN, -ETIMEDOUT or -EINTR.
+ */
+int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
+		    long timeout)
+{
+	struct blockpool *pool = client->pool;
+	int ret;
+	u32 i;
+
+	if (n > bp_pool_nr_blocks(pool))
+		return -EINVAL;
+	ret = bp_client_take(client, indices, n, timeout);
+	if (ret) {
+		atomic64_inc(&pool->failures);
+		return ret;
+	}
+	for (i = 0; i < n; i++)
+		bp_owner_claim(&pool->owners[indices[i]], client->id);
+	return 0;
+}
+
+static int bp_client_release_one(struct bp_client *client, u32 index)
+{
+	struct blockpool *pool = client->pool;
+	int ret = 0;
+
+	if (index >= bp_pool_nr_blocks(pool))
+		ret = -EINVAL;
+	else if (!bp_owner_release(&pool->owners[index], client->id))
+		ret = -EPERM;
+	if (ret)
+		atomic64_inc(&pool->refused);
+	return ret;
+}
+
+/**
+ * bp_client_free() - give a client's blocks back, up to the first bad one
+ * @client: the client
+ * @indices: the blocks, believed in nothing
+ * @n: how many
+ * @done: out: how many were freed
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, or what is wrong with indices[*done]: -EINVAL or -EPERM.
+ */
+int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
+		   u32 *done)
+{
+	u32 freed;
+	int ret = 0;
+
+	for (freed = 0; freed < n; freed++) {
+		ret = bp_client_release_one(client, indices[freed]);
+		if (ret)
+			break;
+	}
+	atomic_sub(freed, &client->held);
+	bp_pool_give(client->pool, indices, freed);
+	*done = freed;
+	return ret;
+}
+
+/* The client with the lowest id above *id, and its id; NULL after the last. */
+struct bp_client *bp_client_next(struct blockpool *pool, u32 *id)
+{
+	unsigned long at = *id;
+	struct bp_client *client;
+
+	client = xa_find_after(&pool->clients, &at, S32_MAX, XA_PRESENT);
+	*id = at;
+	return client;
+}

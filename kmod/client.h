@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A client: an open file that is attached to a pool; the unit of ownership. */
+#ifndef BLOCKPOOL_CLIENT_H
+#define BLOCKPOOL_CLIENT_H
+
+#include <linux/atomic.h>
+#include <linux/sched.h>
+#include <linux/types.h>
+#include <linux/uidgid.h>
+
+struct blockpool;
+struct pid;
+
+#define BP_NO_WAIT	(-1L)	/* where a timeout in jiffies is asked for */
+
+struct bp_client {
+	struct blockpool *pool;		/* referenced */
+	u32 id;				/* in the owner table */
+	atomic_t held;			/* blocks whose owner word is id */
+
+	/* Of whoever attached it, for reports only. */
+	struct pid *pid;
+	kuid_t uid;
+	char comm[TASK_COMM_LEN];
+
+	struct rcu_head rcu;
+};
+
+struct bp_client *bp_client_open(struct blockpool *pool);
+void bp_client_close(struct bp_client *client);
+
+int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
+		    long timeout);
+int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
+		   u32 *done);
+
+/* A walk over a pool's clients, between rcu_read_lock() and _unlock(). */
+struct bp_client *bp_client_next(struct blockpool *pool, u32 *id);
+
+#endif /* BLOCKPOOL_CLIENT_H */

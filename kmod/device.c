@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/blockpool: files and mappings.  The calls are in ioctl.c.
+ *
+ * An open file has no client until it is attached, and then one for ever:
+ * file->private_data goes from NULL to it once.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/seq_file.h>
+
+#include "client.h"
+#include "compat.h"
+#include "device.h"
+#include "file.h"
+#include "ioctl.h"
+#include "pool.h"
+
+static int bp_device_open(struct inode *inode, struct file *file)
+{
+	file->private_data = NULL;	/* misc_open() left something here */
+	return nonseekable_open(inode, file);
+}
+
+static int bp_device_release(struct inode *inode, struct file *file)
+{
+	/* Nobody else has the file any more, so nothing needs to pair. */
+	if (file->private_data)
+		bp_client_close(file->private_data);
+	return 0;
+}
+
+static vm_fault_t bp_device_fault(struct vm_fault *vmf)
+{
+	struct bp_client *client = vmf->vma->vm_file->private_data;
+	const struct bp_store *store = &client->pool->store;
+
+	if (vmf->pgoff >= store->geo.map_size >> PAGE_SHIFT)
+		return VM_FAULT_SIGBUS;
+	vmf->page = bp_store_page(store, vmf->pgoff);
+	get_page(vmf->page);
+	return 0;
+}
+
+/*
+ * Pages are all there after mmap(); a fault brings one back that madvise() took
+ * away.  The mapping holds the file, and the file the pool.
+ */
+static const struct vm_operations_struct bp_device_vm_ops = {
+	.fault = bp_device_fault,
+};
+
+static int bp_device_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct bp_client *client = bp_file_client(file);
+	unsigned long pages;
+
+	if (IS_ERR(client))
+		return PTR_ERR(client);
+	/* Not VM_SHARED, which a read-only file's shared mapping lacks. */
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC)
+		return -EACCES;
+	pages = client->pool->store.geo.map_size >> PAGE_SHIFT;
+	if (vma->vm_pgoff > pages || vma_pages(vma) > pages - vma->vm_pgoff)
+		return -EINVAL;
+	vm_flags_clear(vma, VM_MAYEXEC);
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP);
+	vma->vm_ops = &bp_device_vm_ops;
+	return bp_store_map(&client->pool->store, vma);
+}
+
+static __poll_t bp_device_poll(struct file *file, poll_table *wait)
+{
+	struct bp_client *client = bp_file_client(file);
+
+	if (IS_ERR(client))
+		return EPOLLERR;
+	poll_wait(file, &client->pool->depot.pollers, wait);
+	return bp_depot_ready(&client->pool->depot) ? EPOLLOUT | EPOLLWRNORM : 0;
+}
+
+static void bp_device_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct bp_client *client = bp_file_attached(file);
+
+	if (!client)
+		return;
+	seq_printf(m, "pool:\t%s\n", client->pool->name);
+	seq_printf(m, "client:\t%u\n", client->id);
+	seq_printf(m, "held:\t%u\n", atomic_read(&client->held));
+	seq_printf(m, "limit:\t%u\n", client->pool->client_max);
+}
+
+static const struct file_operations bp_device_fops = {
+	.owner = THIS_MODULE,
+	.open = bp_device_open,
+	.release = bp_device_release,
+	.unlocked_ioctl = bp_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = bp_device_mmap,
+	.poll = bp_device_poll,
+	.show_fdinfo = bp_device_show_fdinfo,
+};
+
+/*
+ * Who may open the device may make pools within its limits and use those whose
+ * mode lets it.  The administrator gives the node to a group.
+ */
+static struct miscdevice bp_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "blockpool",
+	.fops = &bp_device_fops,
+	.mode = 0660,
+};
+
+int bp_device_register(void)
+{
+	return misc_register(&bp_device);
+}
+
+void bp_device_unregister(void)
+{
+	misc_deregister(&bp_device);
+}

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The calls on /dev/blockpool: one function each, which checks what user space
+ * hands in, so that nothing below has to.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/user_namespace.h>
+
+#include "client.h"
+#include "file.h"
+#include "ioctl.h"
+#include "pool.h"
+#include "stats.h"
+
+#define BP_FEW	64u	/* indices that fit on the stack */
+
+struct bp_batch {
+	u32 *indices;
+	u32 few[BP_FEW];
+};
+
+static int bp_batch_init(struct bp_batch *batch, u32 n)
+{
+	batch->indices = batch->few;
+	if (n > BP_FEW)
+		batch->indices = kvmalloc_array(n, sizeof(*batch->indices),
+						GFP_KERNEL_ACCOUNT);
+	return batch->indices ? 0 : -ENOMEM;
+}
+
+static void bp_batch_destroy(struct bp_batch *batch)
+{
+	if (batch->indices != batch->few)
+		kvfree(batch->indices);
+}
+
+#define BP_RESERVED_USED(args)	\
+	memchr_inv((args)->__reserved, 0, sizeof((args)->__reserved))
+
+static bool bp_terminated(const char *name)
+{
+	return strnlen(name, BLOCKPOOL_NAME_SIZE) < BLOCKPOOL_NAME_SIZE;
+}
+
+static int bp_create_check(const struct file *file,
+			   const struct blockpool_create_args *args)
+{
+	if (BP_RESERVED_USED(args) || !bp_terminated(args->name) ||
+	    (args->flags & ~BLOCKPOOL_PERSIST) || (args->mode & ~0777))
+		return -EINVAL;
+	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) !=
+	    (FMODE_READ | FMODE_WRITE))
+		return -EACCES;
+	/* Others would be attached to it without asking. */
+	if (!strcmp(args->name, BP_DEFAULT_NAME) && !capable(CAP_SYS_ADMIN))
+		return -EACCES;
+	return 0;
+}
+
+static int bp_ioctl_create(struct file *file, void *arg, void __user *uarg)
+{
+	const struct blockpool_create_args *args = arg;
+	const struct blockpool_attr attr = {
+		.name = args->name,
+		.block_size = args->block_size,
+		.nr_blocks = args->nr_blocks,
+		.flags = args->flags,
+		.mode = args->mode,
+		.client_max = args->client_max,
+	};
+	struct bp_client *client;
+	struct blockpool *pool;
+	int ret;
+
+	ret = bp_create_check(file, args);
+	if (ret)
+		return ret;
+	if (bp_file_attached(file))
+		return -EBUSY;
+	pool = bp_pool_create(&attr, current_euid(), current_egid(), true);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	client = bp_file_attach(file, bp_pool_hold(pool));
+	if (IS_ERR(client))
+		bp_pool_unlink(pool);
+	bp_pool_put(pool);
+	return PTR_ERR_OR_ZERO(client);
+}
+
+static struct blockpool *bp_find_named(const struct blockpool_name_args *args)
+{
+	if (args->flags || !bp_terminated(args->name))
+		return ERR_PTR(-EINVAL);
+	return bp_pool_find(args->name) ?: ERR_PTR(-ENOENT);
+}
+
+static int bp_ioctl_attach(struct file *file, void *arg, void __user *uarg)
+{
+	struct blockpool *pool = bp_find_named(arg);
+
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	if (!bp_file_permits(file, pool)) {
+		bp_pool_put(pool);
+		return -EACCES;
+	}
+	if (bp_file_attached(file)) {
+		bp_pool_put(pool);
+		return -EBUSY;
+	}
+	return PTR_ERR_OR_ZERO(bp_file_attach(file, pool));
+}
+
+static int bp_ioctl_unlink(struct file *file, void *arg, void __user *uarg)
+{
+	struct blockpool *pool = bp_find_named(arg);
+	int ret = 0;
+
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	if (uid_eq(current_euid(), pool->uid) || capable(CAP_FOWNER))
+		bp_pool_unlink(pool);
+	else
+		ret = -EACCES;
+	bp_pool_put(pool);
+	return ret;
+}
+
+static u32 bp_pool_flags(const struct blockpool *pool)
+{
+	return pool->flags | (READ_ONCE(pool->id) ? 0 : BLOCKPOOL_UNLINKED);
+}
+
+static int bp_ioctl_info(struct file *file, void *arg, void __user *uarg)
+{
+	struct bp_client *client = bp_file_attached(file);
+	struct blockpool_info *info = arg;
+	struct blockpool *pool;
+
+	if (BP_RESERVED_USED(info))
+		return -EINVAL;
+	pool = bp_file_look(file);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	info->flags = bp_pool_flags(pool);
+	info->block_size = pool->block_size;
+	info->nr_blocks = bp_pool_nr_blocks(pool);
+	info->stride = pool->store.geo.stride;
+	info->client = client ? client->id : 0;
+	info->client_max = pool->client_max;
+	info->mode = pool->mode;
+	info->uid = from_kuid_munged(current_user_ns(), pool->uid);
+	info->gid = from_kgid_munged(current_user_ns(), pool->gid);
+	info->map_size = pool->store.geo.map_size;
+	memcpy(info->name, pool->name, sizeof(info->name));
+	bp_pool_put(pool);
+	return 0;
+}
+
+/* Jiffies to wait, one more than asked for since the first is half over. */
+static int bp_alloc_timeout(const struct file *file,
+			    const struct blockpool_alloc_args *args,
+			    long *timeout)
+{
+	if (!(args->flags & BLOCKPOOL_ALLOC_WAIT)) {
+		*timeout = BP_NO_WAIT;
+		return args->timeout_ms ? -EINVAL : 0;
+	}
+	if (args->timeout_ms < -1)
+		return -EINVAL;
+	if (file->f_flags & O_NONBLOCK)
+		*timeout = BP_NO_WAIT;
+	else if (args->timeout_ms == -1)
+		*timeout = MAX_SCHEDULE_TIMEOUT;
+	else
+		*timeout = msecs_to_jiffies(args->timeout_ms) +
+			   !!args->timeout_ms;
+	return 0;
+}
+
+/* They could not be told to the caller. */
+static void bp_alloc_undo(struct bp_client *client, const u32 *indices, u32 n)
+{
+	u32 i, done;
+
+	for (i = 0; i < n; i++)
+		bp_client_free(client, &indices[i], 1, &done);
+}
+
+static int bp_alloc_to_user(struct bp_client *client, u32 n, long timeout,
+			    u32 __user *to)
+{
+	struct bp_batch batch;
+	int ret;
+
+	ret = bp_batch_init(&batch, n);
+	if (ret)
+		return ret;
+	ret = bp_client_alloc(client, batch.indices, n, timeout);
+	if (!ret && copy_to_user(to, batch.indices, n * sizeof(u32))) {
+		bp_alloc_undo(client, batch.indices, n);
+		ret = -EFAULT;
+	}
+	bp_batch_destroy(&batch);
+	return ret;
+}
+
+static int bp_ioctl_alloc(struct file *file, void *arg, void __user *uarg)
+{
+	const struct blockpool_alloc_args *args = arg;
+	struct bp_client *client;
+	long timeout;
+	int ret;
+
+	if ((args->flags & ~BLOCKPOOL_ALLOC_WAIT) || !args->count ||
+	    args->count > BLOCKPOOL_BATCH_MAX)
+		return -EINVAL;
+	ret = bp_alloc_timeout(file, args, &timeout);
+	if (ret)
+		return ret;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	client = bp_file_client(file);
+	if (IS_ERR(client))
+		return PTR_ERR(client);
+	return bp_alloc_to_user(client, args->count, timeout,
+				u64_to_user_ptr(args->indices));
+}
+
+static int bp_free_from_user(struct bp_client *client, u32 n,
+			     const u32 __user *from, u32 __user *udone)
+{
+	struct bp_batch batch;
+	u32 done = 0;
+	int ret;
+
+	/* Find out before anything is freed whether it can be reported. */
+	if (put_user(0, udone))
+		return -EFAULT;
+	ret = bp_batch_init(&batch, n);
+	if (ret)
+		return ret;
+	if (copy_from_user(batch.indices, from, n * sizeof(u32)))
+		ret = -EFAULT;
+	else
+		ret = bp_client_free(client, batch.indices, n, &done);
+	bp_batch_destroy(&batch);
+	if (done && put_user(done, udone))
+		ret = -EFAULT;
+	return ret;
+}
+
+static int bp_ioctl_free(struct file *file, void *arg, void __user *uarg)
+{
+	const struct blockpool_free_args *args = arg;
+	struct blockpool_free_args __user *uargs = uarg;
+	struct bp_client *client;
+
+	if (args->flags || !args->count || args->count > BLOCKPOOL_BATCH_MAX)
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	client = bp_file_client(file);
+	if (IS_ERR(client))
+		return PTR_ERR(client);
+	return bp_free_from_user(client, args->count,
+				 u64_to_user_ptr(args->indices), &uargs->done);
+}
+
+static int bp_ioctl_stats(struct file *file, void *arg, void __user *uarg)
+{
+	struct blockpool_stats *stats = arg;
+	struct blockpool *pool;
+
+	if (stats->flags || BP_RESERVED_USED(stats))
+		return -EINVAL;
+	pool = bp_file_look(file);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	bp_stats_read(pool, stats);
+	bp_pool_put(pool);
+	return 0;
+}
+
+/* The next pool that the caller may read; others do not exist for it. */
+static struct blockpool *bp_next_permitted(u32 *cursor)
+{
+	struct blockpool *pool;
+
+	while ((pool = bp_pool_next(cursor))) {
+		if (bp_pool_permits(pool, MAY_READ))
+			return pool;
+		bp_pool_put(pool);
+	}
+	return NULL;
+}
+
+static int bp_ioctl_list(struct file *file, void *arg, void __user *uarg)
+{
+	struct blockpool_list_args *args = arg;
+	struct blockpool_stats stats;
+	struct blockpool *pool;
+
+	if (BP_RESERVED_USED(args))
+		return -EINVAL;
+	pool = bp_next_permitted(&args->cursor);
+	if (!pool)
+		return -ENOENT;
+	bp_stats_read(pool, &stats);
+	args->flags = bp_pool_flags(pool);
+	args->block_size = pool->block_size;
+	args->nr_blocks = bp_pool_nr_blocks(pool);
+	args->nr_free = stats.nr_free;
+	args->nr_clients = stats.nr_clients;
+	args->mode = pool->mode;
+	args->uid = from_kuid_munged(current_user_ns(), pool->uid);
+	args->gid = from_kgid_munged(current_user_ns(), pool->gid);
+	memcpy(args->name, pool->name, sizeof(args->name));
+	bp_pool_put(pool);
+	return 0;
+}
+
+static int bp_holder_next(struct blockpool *pool,
+			  struct blockpool_holder_args *args)
+{
+	struct bp_client *client;
+
+	rcu_read_lock();
+	client = bp_client_next(pool, &args->cursor);
+	if (client) {
+		args->held = atomic_read(&client->held);
+		args->limit = pool->client_max;
+		args->pid = pid_vnr(client->pid);
+		args->uid = from_kuid_munged(current_user_ns(), client->uid);
+		memcpy(args->comm, client->comm, sizeof(args->comm));
+	}
+	rcu_read_unlock();
+	return client ? 0 : -ENOENT;
+}
+
+static int bp_ioctl_holder(struct file *file, void *arg, void __user *uarg)
+{
+	struct blockpool_holder_args *args = arg;
+	struct blockpool *pool;
+	int ret;
+
+	BUILD_BUG_ON(sizeof(args->comm) != TASK_COMM_LEN);
+	if (BP_RESERVED_USED(args))
+		return -EINVAL;
+	pool = bp_file_look(file);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	ret = bp_holder_next(pool, args);
+	bp_pool_put(pool);
+	return ret;
+}
+
+static int bp_owners_to_user(const struct blockpool *pool, u32 first, u32 count,
+			     u32 __user *to)
+{
+	u32 some[BP_FEW], done, n, i;
+
+	for (done = 0; done < count; done += n) {
+		n = min(count - done, BP_FEW);
+		for (i = 0; i < n; i++)
+			some[i] = READ_ONCE(pool->owners[first + done + i]);
+		if (copy_to_user(to + done, some, n * sizeof(u32)))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int bp_ioctl_owners(struct file *file, void *arg, void __user *uarg)
+{
+	const struct blockpool_owners_args *args = arg;
+	struct blockpool *pool;
+	int ret = -EINVAL;
+
+	if (args->flags || !args->count)
+		return -EINVAL;
+	pool = bp_file_look(file);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	if (args->first < bp_pool_nr_blocks(pool) &&
+	    args->count <= bp_pool_nr_blocks(pool) - args->first)
+		ret = bp_owners_to_user(pool, args->first, args->count,
+					u64_to_user_ptr(args->owners));
+	bp_pool_put(pool);
+	return ret;
+}
+
+union bp_ioctl_args {
+	struct blockpool_create_args create;
+	struct blockpool_name_args name;
+	struct blockpool_info info;
+	struct blockpool_alloc_args alloc;
+	struct blockpool_free_args free;
+	struct blockpool_stats stats;
+	struct blockpool_list_args list;
+	struct blockpool_holder_args holder;
+	struct blockpool_owners_args owners;
+};
+
+struct bp_ioctl_op {
+	unsigned int cmd;
+	u32 size;
+	bool answers;	/* the structure goes back on success */
+	int (*call)(struct file *file, void *arg, void __user *uarg);
+};
+
+#define BP_OP(_cmd, _member, _answers, _call)				\
+	[_IOC_NR(_cmd)] = {						\
+		.cmd = _cmd,						\
+		.size = sizeof_field(union bp_ioctl_args, _member),	\
+		.answers = _answers,					\
+		.call = _call,						\
+	}
+
+static const struct bp_ioctl_op bp_ioctl_ops[] = {
+	BP_OP(BLOCKPOOL_IOC_CREATE, create, false, bp_ioctl_create),
+	BP_OP(BLOCKPOOL_IOC_ATTACH, name, false, bp_ioctl_attach),
+	BP_OP(BLOCKPOOL_IOC_UNLINK, name, false, bp_ioctl_unlink),
+	BP_OP(BLOCKPOOL_IOC_INFO, info, true, bp_ioctl_info),
+	BP_OP(BLOCKPOOL_IOC_ALLOC, alloc, false, bp_ioctl_alloc),
+	BP_OP(BLOCKPOOL_IOC_FREE, free, false, bp_ioctl_free),
+	BP_OP(BLOCKPOOL_IOC_STATS, stats, true, bp_ioctl_stats),
+	BP_OP(BLOCKPOOL_IOC_LIST, list, true, bp_ioctl_list),
+	BP_OP(BLOCKPOOL_IOC_HOLDER, holder, true, bp_ioctl_holder),
+	BP_OP(BLOCKPOOL_IOC_OWNERS, owners, false, bp_ioctl_owners),
+};
+
+long bp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *uarg = (void __user *)arg;
+	const struct bp_ioctl_op *op;
+	union bp_ioctl_args args;
+	u32 size;
+	int ret;
+
+	if (_IOC_NR(cmd) >= ARRAY_SIZE(bp_ioctl_ops) ||
+	    bp_ioctl_ops[_IOC_NR(cmd)].cmd != cmd)
+		return -ENOTTY;
+	op = &bp_ioctl_ops[_IOC_NR(cmd)];
+	if (get_user(size, (u32 __user *)uarg))
+		return -EFAULT;
+	if (size < op->size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(&args, op->size, uarg, size);
+	if (ret)
+		return ret;
+	ret = op->call(file, &args, uarg);
+	if (!ret && op->answers && copy_to_user(uarg, &args, op->size))
+		ret = -EFAULT;
+	return ret;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The module, its parameters and the pool "default". */
+#include <linux/cred.h>
+#include <linux/err.h>
+#include <linux/module.h>
+
+#include "debugfs.h"
+#include "device.h"
+#include "pool.h"
+
+static unsigned int block_size = 2048;
+module_param(block_size, uint, 0444);
+MODULE_PARM_DESC(block_size, "bytes a block of the pool \"default\" (2048)");
+
+static unsigned int nr_blocks = 4096;
+module_param(nr_blocks, uint, 0444);
+MODULE_PARM_DESC(nr_blocks, "blocks of the pool \"default\"; 0: no such pool (4096)");
+
+static unsigned int default_mode = 0666;
+module_param(default_mode, uint, 0444);
+MODULE_PARM_DESC(default_mode, "permission bits of the pool \"default\" (0666)");
+
+static int __init bp_default_create(void)
+{
+	const struct blockpool_attr attr = {
+		.name = BP_DEFAULT_NAME,
+		.block_size = block_size,
+		.nr_blocks = nr_blocks,
+		.flags = BLOCKPOOL_PERSIST,
+		.mode = default_mode,
+	};
+	struct blockpool *pool;
+
+	if (!nr_blocks)
+		return 0;
+	if (default_mode & ~0777)
+		return -EINVAL;
+	pool = bp_pool_create(&attr, GLOBAL_ROOT_UID, GLOBAL_ROOT_GID, false);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	bp_pool_put(pool);	/* its name keeps it */
+	return 0;
+}
+
+static int __init bp_init(void)
+{
+	int ret;
+
+	bp_debugfs_init();
+	ret = bp_default_create();
+	if (ret)
+		goto err_debugfs;
+	ret = bp_device_register();
+	if (ret)
+		goto err_pools;
+	return 0;
+
+err_pools:
+	bp_pool_unlink_all();
+err_debugfs:
+	bp_debugfs_exit();
+	return ret;
+}
+
+static void __exit bp_exit(void)
+{
+	bp_device_unregister();
+	bp_pool_unlink_all();
+	bp_debugfs_exit();
+}
+
+module_init(bp_init);
+module_exit(bp_exit);
+
+MODULE_DESCRIPTION("Pools of fixed-size blocks for kernel and user space");
+MODULE_AUTHOR("The blockpool authors");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A pool, its life and its name. */
+#ifndef BLOCKPOOL_POOL_H
+#define BLOCKPOOL_POOL_H
+
+#include <linux/atomic.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/uidgid.h>
+#include <linux/xarray.h>
+
+#include "blockpool.h"
+#include "charge.h"
+#include "depot.h"
+#include "store.h"
+
+#define BP_DEFAULT_NAME		"default"
+
+/*
+ * Locks, from the outside in:
+ *
+ *   bp_names_lock    which pools have a name; the last bp_pool_put()
+ *   pool->admission  who was let in; the wipe before the second credential
+ *   depot.lock       the free indices; a leaf, see depot.h
+ *
+ * bp_pool_find() takes none of them: mmap() comes here with mmap_lock held, and
+ * bp_names_lock is held across debugfs, which leads to mmap_lock.
+ */
+struct blockpool {
+	/* The following fields do not change while the pool lives. */
+	char name[BLOCKPOOL_NAME_SIZE];
+	u32 block_size;
+	u32 flags;
+	u32 client_max;
+	umode_t mode;
+	kuid_t uid;
+	kgid_t gid;
+	struct bp_store store;
+	u32 *owners;		/* one word a block, see owner.h */
+	struct bp_charge charge;
+
+	struct kref refs;
+	struct bp_depot depot;
+
+	/* Written under bp_names_lock; read anywhere. */
+	u32 id;			/* in the list of names, 0 without one */
+	struct dentry *debugfs;
+
+	/* The following fields are protected by admission. */
+	struct mutex admission;
+	bool admitted;		/* some client was ever let in ... */
+	kuid_t admitted_uid;	/* ... the first of them as this */
+
+	/* Written under admission, once; see bp_pool_give(). */
+	bool wipe;
+
+	struct xarray clients;	/* struct bp_client by id, see client.h */
+	u32 next_client;	/* protected by the lock of clients */
+	atomic_t nr_clients;
+	atomic64_t failures;
+	atomic64_t refused;
+	atomic64_t reclaimed;
+
+	struct rcu_head rcu;
+};
+
+static inline u32 bp_pool_nr_blocks(const struct blockpool *pool)
+{
+	return pool->store.geo.nr_blocks;
+}
+
+struct blockpool *bp_pool_create(const struct blockpool_attr *attr, kuid_t uid,
+				 kgid_t gid, bool charge);
+struct blockpool *bp_pool_find(const char *name);
+struct blockpool *bp_pool_next(u32 *id);
+struct blockpool *bp_pool_hold(struct blockpool *pool);
+void bp_pool_put(struct blockpool *pool);
+void bp_pool_unlink(struct blockpool *pool);
+void bp_pool_unlink_all(void);
+
+bool bp_pool_permits(const struct blockpool *pool, umode_t want);
+void bp_pool_admit(struct blockpool *pool, kuid_t uid);
+
+void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n);
+
+#endif /* BLOCKPOOL_POOL_H */
