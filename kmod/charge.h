@@ -3,6 +3,15 @@
 #ifndef BLOCKPOOL_CHARGE_H
 #define BLOCKPOOL_CHARGE_H
 
+#include <linux/gfp.h>
+
+/*
+ * All that a pool consists of is charged to its maker's memory cgroup, and is
+ * refused rather than found by the OOM killer.
+ */
+#define BP_GFP_CHARGED	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | \
+			 __GFP_NOWARN)
+
 struct user_struct;
 
 struct bp_charge {

@@ -13,6 +13,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "charge.h"
 #include "depot.h"
 
 /* One sleeping allocation, on its sleeper's stack; protected by depot->lock. */
@@ -35,7 +36,7 @@ static void bp_depot_wake_pollers(struct irq_work *work)
 int bp_depot_init(struct bp_depot *depot, u32 nr_blocks)
 {
 	u32 *elements = kvmalloc_array(nr_blocks, sizeof(*elements),
-				       GFP_KERNEL_ACCOUNT);
+				       BP_GFP_CHARGED);
 
 	if (!elements)
 		return -ENOMEM;
@@ -92,15 +93,18 @@ static void bp_depot_serve(struct bp_depot *depot)
 
 /*
  * After blocks or claims changed: serve the queue, then tell the pollers if
- * there is something for them that was not there before.  A poller is on the
- * list before it looks, under the lock, at what there is: it is seen here or it
- * sees the block.
+ * there is something for them that was not there before.
  */
 static void bp_depot_changed(struct bp_depot *depot, bool was_unclaimed)
 {
 	bp_depot_serve(depot);
-	if (!was_unclaimed && bp_depot_unclaimed(depot) &&
-	    waitqueue_active(&depot->pollers))
+	if (was_unclaimed || !bp_depot_unclaimed(depot))
+		return;
+	/*
+	 * A poller is on the list before it looks, under the lock, at what
+	 * there is: it is seen here, or it sees the block.
+	 */
+	if (waitqueue_active(&depot->pollers))
 		irq_work_queue(&depot->wake_pollers);
 }
 

@@ -5,7 +5,6 @@
  * An open file has no client until it is attached, and then one for ever:
  * file->private_data goes from NULL to it once.
  */
-#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>

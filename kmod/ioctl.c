@@ -413,45 +413,44 @@ union bp_ioctl_args {
 };
 
 struct bp_ioctl_op {
-	unsigned int cmd;
 	u32 size;
 	bool answers;	/* the structure goes back on success */
 	int (*call)(struct file *file, void *arg, void __user *uarg);
 };
 
 #define BP_OP(_cmd, _member, _answers, _call)				\
-	[_IOC_NR(_cmd)] = {						\
-		.cmd = _cmd,						\
+	[_IOC_NR(BLOCKPOOL_IOC_##_cmd)] = {				\
 		.size = sizeof_field(union bp_ioctl_args, _member),	\
 		.answers = _answers,					\
 		.call = _call,						\
 	}
 
 static const struct bp_ioctl_op bp_ioctl_ops[] = {
-	BP_OP(BLOCKPOOL_IOC_CREATE, create, false, bp_ioctl_create),
-	BP_OP(BLOCKPOOL_IOC_ATTACH, name, false, bp_ioctl_attach),
-	BP_OP(BLOCKPOOL_IOC_UNLINK, name, false, bp_ioctl_unlink),
-	BP_OP(BLOCKPOOL_IOC_INFO, info, true, bp_ioctl_info),
-	BP_OP(BLOCKPOOL_IOC_ALLOC, alloc, false, bp_ioctl_alloc),
-	BP_OP(BLOCKPOOL_IOC_FREE, free, false, bp_ioctl_free),
-	BP_OP(BLOCKPOOL_IOC_STATS, stats, true, bp_ioctl_stats),
-	BP_OP(BLOCKPOOL_IOC_LIST, list, true, bp_ioctl_list),
-	BP_OP(BLOCKPOOL_IOC_HOLDER, holder, true, bp_ioctl_holder),
-	BP_OP(BLOCKPOOL_IOC_OWNERS, owners, false, bp_ioctl_owners),
+	BP_OP(CREATE, create, false, bp_ioctl_create),
+	BP_OP(ATTACH, name, false, bp_ioctl_attach),
+	BP_OP(UNLINK, name, false, bp_ioctl_unlink),
+	BP_OP(INFO, info, true, bp_ioctl_info),
+	BP_OP(ALLOC, alloc, false, bp_ioctl_alloc),
+	BP_OP(FREE, free, false, bp_ioctl_free),
+	BP_OP(STATS, stats, true, bp_ioctl_stats),
+	BP_OP(LIST, list, true, bp_ioctl_list),
+	BP_OP(HOLDER, holder, true, bp_ioctl_holder),
+	BP_OP(OWNERS, owners, false, bp_ioctl_owners),
 };
 
 long bp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;
+	unsigned int nr = _IOC_NR(cmd);
 	const struct bp_ioctl_op *op;
 	union bp_ioctl_args args;
 	u32 size;
 	int ret;
 
-	if (_IOC_NR(cmd) >= ARRAY_SIZE(bp_ioctl_ops) ||
-	    bp_ioctl_ops[_IOC_NR(cmd)].cmd != cmd)
+	if (nr >= ARRAY_SIZE(bp_ioctl_ops) ||
+	    cmd != _IO(BLOCKPOOL_IOC_MAGIC, nr))
 		return -ENOTTY;
-	op = &bp_ioctl_ops[_IOC_NR(cmd)];
+	op = &bp_ioctl_ops[nr];
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
 	if (size < op->size)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The module, its parameters and the pool "default". */
-#include <linux/cred.h>
+#include <linux/uidgid.h>
 #include <linux/err.h>
 #include <linux/module.h>
 

@@ -6,15 +6,15 @@
 #ifndef BLOCKPOOL_PLAIN_H
 #define BLOCKPOOL_PLAIN_H
 
+#include <linux/types.h>
+
 #ifdef __KERNEL__
 #include <linux/string.h>
-#include <linux/types.h>
 #else
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
-typedef uint32_t u32;
-typedef uint64_t u64;
+typedef __u32 u32;
+typedef __u64 u64;
 #endif
 
 #endif /* BLOCKPOOL_PLAIN_H */

@@ -93,7 +93,7 @@ static int bp_pool_fill(struct blockpool *pool, bool charge)
 	if (ret)
 		return ret;
 	ret = -ENOMEM;
-	pool->owners = kvcalloc(nr_blocks, sizeof(u32), GFP_KERNEL_ACCOUNT);
+	pool->owners = kvcalloc(nr_blocks, sizeof(u32), BP_GFP_CHARGED);
 	if (!pool->owners)
 		goto err_uncharge;
 	ret = bp_depot_init(&pool->depot, nr_blocks);

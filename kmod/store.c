@@ -14,11 +14,8 @@
 
 #include <uapi/linux/blockpool.h>
 
+#include "charge.h"
 #include "store.h"
-
-/* Fail rather than call in the OOM killer. */
-#define BP_CHUNK_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | \
-			 __GFP_RETRY_MAYFAIL)
 
 #define BP_MAP_BATCH	32u	/* pages, a page table lock each time */
 
@@ -36,12 +33,14 @@ static void bp_chunk_label(const struct bp_store *store, u32 chunk,
 static int bp_chunk_alloc(struct bp_store *store, u32 chunk)
 {
 	u32 bytes = bp_geometry_chunk_bytes(&store->geo, chunk);
+	void *memory;
 
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	store->chunks[chunk] = alloc_pages_exact(bytes, BP_CHUNK_GFP);
-	if (!store->chunks[chunk])
+	memory = alloc_pages_exact(bytes, BP_GFP_CHARGED | __GFP_ZERO);
+	if (!memory)
 		return -ENOMEM;
+	store->chunks[chunk] = memory;
 	bp_chunk_label(store, chunk, chunk);
 	return 0;
 }
@@ -54,7 +53,7 @@ int bp_store_init(struct bp_store *store)
 
 	store->by_stride = reciprocal_value(store->geo.stride);
 	store->chunks = kvcalloc(store->geo.nr_chunks, sizeof(*store->chunks),
-				 GFP_KERNEL_ACCOUNT);
+				 BP_GFP_CHARGED);
 	if (!store->chunks)
 		return -ENOMEM;
 	for (chunk = 0; chunk < store->geo.nr_chunks; chunk++) {
