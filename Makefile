@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# blockpool: pools of fixed-size blocks, lent zero-copy by the kernel.
+# "make help" lists what can be made. Everything is built below build/.
+
+KERNEL ?= $(if $(KDIR),custom,6.1)
+O := $(CURDIR)/build/host
+MODDIR := $(CURDIR)/build/$(KERNEL)
+CACHE = $(shell tools/vm/kernel path)
+
+.NOTPARALLEL:	# the targets; what each of them runs may use -j
+MAKEFLAGS += --no-print-directory -j$(shell nproc)
+export KERNEL
+
+# LLVM=1 means clang for the kernel; let it mean the same for everything else.
+clang := $(or $(LLVM),$(findstring clang,$(CC)))
+ifneq ($(clang),)
+ifeq ($(origin CC),default)
+CC := clang
+endif
+export CC
+endif
+
+# A command for the guest's shell: its dollars are not make's.
+ifneq ($(origin CMD),undefined)
+export override CMD := $(value CMD)
+endif
+
+.PHONY: all
+all: lib tools		## the library and blockpoolctl (default)
+
+# --- kernel side ---
+
+# Real directories of links to the sources, one tree a kernel: objects of two
+# kernels never mix and the source tree stays clean. Links to what is gone, or to
+# another checkout that this one was copied from, go first.
+define mirror
+	@case '$(CURDIR)' in *[[:space:]:]*) \
+		echo "kbuild cannot build in a path with spaces or colons" >&2; exit 1;; esac
+	@mkdir -p $(MODDIR)/selftests
+	@find $(MODDIR) -type l \( -xtype l -o ! -lname '$(CURDIR)/*' \) -delete
+	@cp -asn $(CURDIR)/Kbuild $(CURDIR)/kmod $(CURDIR)/uapi $(MODDIR)/
+	@cp -asn $(CURDIR)/selftests/peer $(MODDIR)/selftests/
+endef
+
+ifdef KDIR
+kdir = $(KDIR)
+else
+# The headers lack the vmlinux that BTF is made from: do without a warning of it.
+kdir = $(CACHE)/kernels/$(KERNEL)/build CONFIG_DEBUG_INFO_BTF_MODULES=
+modules: kernel
+
+# Debian configured these kernels for gcc 12. For clang, turn off by name what
+# it does not know; the module built so loads and works in the same kernel.
+ifneq ($(clang),)
+kdir += LLVM= CC=$(CC) CONFIG_CC_IS_GCC= CONFIG_CC_IS_CLANG=y \
+	CONFIG_GCC_VERSION=0 CONFIG_CLANG_VERSION=140000 \
+	CONFIG_RETHUNK= CONFIG_MITIGATION_RETHUNK= CONFIG_SLS= CONFIG_MITIGATION_SLS= \
+	CONFIG_FUNCTION_TRACER= CONFIG_FTRACE_MCOUNT_USE_CC= \
+	CONFIG_CC_HAS_AUTO_VAR_INIT_ZERO_BARE= CONFIG_CC_HAS_AUTO_VAR_INIT_ZERO_ENABLER=y \
+	CONFIG_CC_IMPLICIT_FALLTHROUGH=-Wimplicit-fallthrough \
+	KCFLAGS='-Wno-duplicate-decl-specifier $(KCFLAGS)'
+endif
+endif
+
+# The lock is for people who run two of our targets at once.
+kbuild = flock $(MODDIR)/.lock $(MAKE) -C $(kdir)
+
+.PHONY: modules
+modules: setup-build	## blockpool.ko in build/KERNEL (KERNEL=6.1|6.12, or KDIR=a kernel's build folder)
+	$(mirror)
+	+@$(kbuild) M=$(MODDIR) modules
+
+.PHONY: peer
+peer: modules		## blockpool_peer.ko, the module's kernel-side user
+	+@$(kbuild) M=$(MODDIR)/selftests/peer KBUILD_EXTRA_SYMBOLS=$(MODDIR)/Module.symvers modules
+
+# --- user side ---
+
+.PHONY: lib
+lib: setup-build	## libblockpool, static and shared
+	$(MAKE) -C lib O='$(O)/lib'
+
+.PHONY: tools
+tools: lib		## blockpoolctl
+	$(MAKE) -C tools/blockpoolctl O='$(O)/tools'
+
+.PHONY: install
+install: all		## both, with manual pages and pkg-config file (PREFIX, DESTDIR)
+	$(MAKE) -C lib install O='$(O)/lib'
+	$(MAKE) -C tools/blockpoolctl install O='$(O)/tools'
+
+# --- seeing it work ---
+
+.PHONY: run
+run: setup-run setup-vm all peer	## the demonstration, in a guest
+	tools/run
+
+.PHONY: vm
+vm: setup-vm kernel modules	## CMD='...' in a guest, module loaded (KERNEL, CPUS, MEM, PARAMS, TIMEOUT)
+	@tools/vm/vm
+
+.PHONY: selftests
+selftests: lib source	## the kselftest programs
+	$(MAKE) -C selftests O='$(O)/selftests' KSRC='$(CACHE)/source'
+
+.PHONY: check
+check: setup-check setup-vm all peer selftests	## all tests, on this machine and in a guest (KERNEL)
+	tools/check
+
+.PHONY: lint
+lint: setup-lint setup-build kernel source	## checkpatch, sparse, W=1, shellcheck
+	tools/lint
+
+# --- what the others need ---
+
+.PHONY: setup-build setup-vm setup-check setup-lint setup-run
+setup-build setup-vm setup-check setup-lint setup-run:
+	@tools/setup $(@:setup-%=%)
+
+.PHONY: kernel
+kernel: setup-vm	## the stock kernel and its headers into the cache (KERNEL)
+	@tools/vm/kernel $(KERNEL)
+
+.PHONY: source
+source: setup-vm	## the files of the kernel's source that tests and lint use, likewise
+	@tools/vm/kernel source
+
+.PHONY: clean
+clean:			## what was built for this machine and for KERNEL
+	rm -rf '$(O)' '$(MODDIR)'
+
+.PHONY: distclean
+distclean:		## all of build/ (the cache of kernels stays)
+	rm -rf build
+
+.PHONY: help
+help:			## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s  %s\n", $$1, $$2 }' Makefile
