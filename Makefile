@@ -79,11 +79,11 @@ peer: modules		## blockpool_peer.ko, the module's kernel-side user
 
 .PHONY: lib
 lib: setup-build	## libblockpool, static and shared
-	$(MAKE) -C lib O='$(O)/lib'
+	@$(MAKE) -s -C lib O='$(O)/lib'
 
 .PHONY: tools
 tools: lib		## blockpoolctl
-	$(MAKE) -C tools/blockpoolctl O='$(O)/tools'
+	@$(MAKE) -s -C tools/blockpoolctl O='$(O)/tools'
 
 .PHONY: install
 install: all		## both, with manual pages and pkg-config file (PREFIX, DESTDIR)
@@ -94,23 +94,23 @@ install: all		## both, with manual pages and pkg-config file (PREFIX, DESTDIR)
 
 .PHONY: run
 run: setup-run setup-vm all peer	## the demonstration, in a guest
-	tools/run
+	@tools/run
 
 .PHONY: vm
-vm: setup-vm kernel modules	## CMD='...' in a guest, module loaded (KERNEL, CPUS, MEM, PARAMS, TIMEOUT)
-	@tools/vm/vm
+vm: setup-vm all modules	## CMD='...' in a guest, module loaded (KERNEL, CPUS, MEM, PARAMS, TIMEOUT)
+	@PATH="$(O)/tools:$$PATH" tools/vm/vm
 
 .PHONY: selftests
 selftests: lib source	## the kselftest programs
-	$(MAKE) -C selftests O='$(O)/selftests' KSRC='$(CACHE)/source'
+	@$(MAKE) -s -C selftests O='$(O)/selftests' KSRC='$(CACHE)/source'
 
 .PHONY: check
 check: setup-check setup-vm all peer selftests	## all tests, on this machine and in a guest (KERNEL)
-	tools/check
+	@tools/check
 
 .PHONY: lint
 lint: setup-lint setup-build kernel source	## checkpatch, sparse, W=1, shellcheck
-	tools/lint
+	@tools/lint
 
 # --- what the others need ---
 
