@@ -2,14 +2,13 @@
 /* What other modules call: blockpool.h.  The kernel is one owner. */
 #include <linux/export.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
 
 #include "blockpool.h"
 #include "owner.h"
 #include "pool.h"
-
-#define BP_BULK	64u	/* indices on the stack at a time */
 
 /**
  * blockpool_create() - make a pool
@@ -55,7 +54,8 @@ EXPORT_SYMBOL_GPL(blockpool_get);
  * blockpool_put() - be done with a pool
  * @pool: from blockpool_create() or blockpool_get()
  *
- * Give all blocks back before.
+ * Give all blocks back before: of a pool that goes while the kernel holds some,
+ * the memory is lost.
  *
  * Context: Process context; may sleep.
  * Return: Nothing.
@@ -86,7 +86,14 @@ static int bp_kernel_take(struct blockpool *pool, gfp_t gfp, u32 *indices,
 	for (i = 0; i < n; i++)
 		bp_owner_claim(&pool->owners[indices[i]],
 			       BLOCKPOOL_OWNER_KERNEL);
+	this_cpu_add(*pool->kernel_held, n);
 	return 0;
+}
+
+static void bp_kernel_give(struct blockpool *pool, const u32 *indices, u32 n)
+{
+	this_cpu_sub(*pool->kernel_held, n);
+	bp_pool_give(pool, indices, n, BP_FREED);
 }
 
 /* The index of a block that the kernel gives back, or BLOCKPOOL_NO_INDEX. */
@@ -115,7 +122,8 @@ static u32 bp_kernel_release(struct blockpool *pool, const void *block,
  *
  * The content of the block is undefined.
  *
- * Context: Any but NMI; process context if @gfp may sleep.
+ * Context: Any but NMI or under the scheduler's own locks; process context if
+ *	@gfp may sleep.
  * Return: The block, or NULL if none is free or a fatal signal came first.
  */
 void *blockpool_alloc(struct blockpool *pool, gfp_t gfp)
@@ -134,9 +142,10 @@ EXPORT_SYMBOL_GPL(blockpool_alloc);
  * @block: from blockpool_alloc() or blockpool_alloc_bulk() on this pool
  *
  * What is not a block of the pool held by the kernel is refused: it is counted
- * and reported, and nothing changes.
+ * and reported, and nothing changes.  What is in the block stays there, for
+ * whoever takes it or has it mapped: clear what is secret.
  *
- * Context: Any but NMI.
+ * Context: Any but NMI or under the scheduler's own locks.
  * Return: Nothing.
  */
 void blockpool_free(struct blockpool *pool, void *block)
@@ -144,7 +153,7 @@ void blockpool_free(struct blockpool *pool, void *block)
 	u32 index = bp_kernel_release(pool, block, __builtin_return_address(0));
 
 	if (index != BLOCKPOOL_NO_INDEX)
-		bp_pool_give(pool, &index, 1);
+		bp_kernel_give(pool, &index, 1);
 }
 EXPORT_SYMBOL_GPL(blockpool_free);
 
@@ -155,7 +164,8 @@ EXPORT_SYMBOL_GPL(blockpool_free);
  * @blocks: where to put them
  * @n: how many, 1 to BLOCKPOOL_BATCH_MAX and at most what the pool has
  *
- * Context: Any but NMI; process context if @gfp may sleep.
+ * Context: Any but NMI or under the scheduler's own locks; process context if
+ *	@gfp may sleep.
  * Return: 0, or -EINVAL, -EAGAIN (not as many free), -EINTR (fatal signal).
  */
 int blockpool_alloc_bulk(struct blockpool *pool, gfp_t gfp, void **blocks,
@@ -190,12 +200,12 @@ EXPORT_SYMBOL_GPL(blockpool_alloc_bulk);
  * Those that must be refused are, each as by blockpool_free(), and the others
  * are freed.
  *
- * Context: Any but NMI.
+ * Context: Any but NMI or under the scheduler's own locks.
  * Return: Nothing.
  */
 void blockpool_free_bulk(struct blockpool *pool, void **blocks, unsigned int n)
 {
-	u32 indices[BP_BULK], ready = 0;
+	u32 indices[BP_SLICE_MAX], ready = 0;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
@@ -203,12 +213,12 @@ void blockpool_free_bulk(struct blockpool *pool, void **blocks, unsigned int n)
 						   __builtin_return_address(0));
 		if (indices[ready] != BLOCKPOOL_NO_INDEX)
 			ready++;
-		if (ready == BP_BULK) {
-			bp_pool_give(pool, indices, ready);
+		if (ready == BP_SLICE_MAX) {
+			bp_kernel_give(pool, indices, ready);
 			ready = 0;
 		}
 	}
-	bp_pool_give(pool, indices, ready);
+	bp_kernel_give(pool, indices, ready);
 }
 EXPORT_SYMBOL_GPL(blockpool_free_bulk);
 

@@ -15,7 +15,6 @@
 #include "owner.h"
 #include "pool.h"
 
-#define BP_RECLAIM_BATCH	128u
 #define BP_RECLAIM_STRIDE	(64u << 10)	/* words read between breathers */
 
 /* The lowest ids mean free and kernel. */
@@ -39,7 +38,6 @@ struct bp_client *bp_client_open(struct blockpool *pool)
 	client->uid = current_euid();
 	client->pid = get_task_pid(current, PIDTYPE_TGID);
 	get_task_comm(client->comm, current);
-	bp_pool_admit(pool, client->uid);
 	ret = xa_alloc_cyclic(&pool->clients, &client->id, client,
 			      BP_CLIENT_IDS, &pool->next_client,
 			      GFP_KERNEL_ACCOUNT);
@@ -60,17 +58,17 @@ static void bp_client_reclaim(struct bp_client *client)
 {
 	struct blockpool *pool = client->pool;
 	u32 left = atomic_read(&client->held), index, n = 0;
-	u32 indices[BP_RECLAIM_BATCH];
+	u32 slice = bp_pool_slice(pool), indices[BP_SLICE_MAX];
 
 	for (index = 0; left && index < bp_pool_nr_blocks(pool); index++) {
 		if (bp_owner_release(&pool->owners[index], client->id)) {
 			indices[n++] = index;
 			left--;
 		}
-		if (n == BP_RECLAIM_BATCH || (n && !left)) {
-			bp_pool_give(pool, indices, n);
-			atomic64_add(n, &pool->reclaimed);
+		if (n == slice || (n && !left)) {
+			bp_pool_give(pool, indices, n, BP_RECLAIMED);
 			n = 0;
+			cond_resched();
 		}
 		if (index % BP_RECLAIM_STRIDE == 0)
 			cond_resched();
@@ -91,32 +89,30 @@ void bp_client_close(struct bp_client *client)
 	bp_pool_put(pool);
 }
 
-static bool bp_client_may_hold(const struct bp_client *client, u32 held, u32 n)
-{
-	u32 max = client->pool->client_max;
-
-	return !max || (n <= max && held <= max - n);
-}
-
-/* Count n more blocks as held, unless another thread's were one too many. */
+/* Count n more blocks as the client's, if its limit lets it have them. */
 static bool bp_client_count(struct bp_client *client, u32 n)
 {
+	u32 max = client->pool->client_max;
 	int held = atomic_read(&client->held);
 
 	do {
-		if (!bp_client_may_hold(client, held, n))
+		if (max && (n > max || held > max - n))
 			return false;
 	} while (!atomic_try_cmpxchg(&client->held, &held, held + n));
 	return true;
 }
 
+/*
+ * Counted before they are there: threads of one client that wait side by side
+ * are never served more than it may hold.
+ */
 static int bp_client_take(struct bp_client *client, u32 *indices, u32 n,
 			  long timeout)
 {
 	struct bp_depot *depot = &client->pool->depot;
 	int ret;
 
-	if (!bp_client_may_hold(client, atomic_read(&client->held), n))
+	if (!bp_client_count(client, n))
 		return -EDQUOT;
 	if (timeout == BP_NO_WAIT)
 		ret = bp_depot_take(depot, indices, n, false);
@@ -124,12 +120,8 @@ static int bp_client_take(struct bp_client *client, u32 *indices, u32 n,
 		ret = bp_depot_take_wait(depot, indices, n, timeout,
 					 TASK_INTERRUPTIBLE);
 	if (ret)
-		return ret;
-	if (!bp_client_count(client, n)) {
-		bp_pool_give(client->pool, indices, n);
-		return -EDQUOT;
-	}
-	return 0;
+		atomic_sub(n, &client->held);
+	return ret;
 }
 
 /**
@@ -175,18 +167,9 @@ static int bp_client_release_one(struct bp_client *client, u32 index)
 	return ret;
 }
 
-/**
- * bp_client_free() - give a client's blocks back, up to the first bad one
- * @client: the client
- * @indices: the blocks, believed in nothing
- * @n: how many
- * @done: out: how many were freed
- *
- * Context: Process context; may sleep.
- * Return: 0, or what is wrong with indices[*done]: -EINVAL or -EPERM.
- */
-int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
-		   u32 *done)
+/* A slice of what bp_client_free() is asked for. */
+static int bp_client_free_slice(struct bp_client *client, const u32 *indices,
+				u32 n, u32 *done)
 {
 	u32 freed;
 	int ret = 0;
@@ -197,8 +180,32 @@ int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
 			break;
 	}
 	atomic_sub(freed, &client->held);
-	bp_pool_give(client->pool, indices, freed);
-	*done = freed;
+	bp_pool_give(client->pool, indices, freed, BP_FREED);
+	*done += freed;
+	return ret;
+}
+
+/**
+ * bp_client_free() - give a client's blocks back, up to the first bad one
+ * @client: the client
+ * @indices: the blocks, believed in nothing
+ * @n: how many
+ * @done: in: 0; out: how many were freed
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, or what is wrong with indices[*done]: -EINVAL or -EPERM.
+ */
+int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
+		   u32 *done)
+{
+	u32 slice = bp_pool_slice(client->pool);
+	int ret = 0;
+
+	while (!ret && *done < n) {
+		ret = bp_client_free_slice(client, indices + *done,
+					   min(slice, n - *done), done);
+		cond_resched();
+	}
 	return ret;
 }
 

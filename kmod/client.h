@@ -16,7 +16,7 @@ struct pid;
 struct bp_client {
 	struct blockpool *pool;		/* referenced */
 	u32 id;				/* in the owner table */
-	atomic_t held;			/* blocks whose owner word is id */
+	atomic_t held;			/* blocks, those it waits for included */
 
 	/* Of whoever attached it, for reports only. */
 	struct pid *pid;

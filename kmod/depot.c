@@ -30,7 +30,9 @@ static void bp_depot_wake_pollers(struct irq_work *work)
 	struct bp_depot *depot =
 		container_of(work, struct bp_depot, wake_pollers);
 
-	wake_up_interruptible_poll(&depot->pollers, EPOLLOUT | EPOLLWRNORM);
+	/* All, the exclusive too: one of them may want no block at all. */
+	__wake_up(&depot->pollers, TASK_INTERRUPTIBLE, 0,
+		  poll_to_key(EPOLLOUT | EPOLLWRNORM));
 }
 
 int bp_depot_init(struct bp_depot *depot, u32 nr_blocks)
@@ -69,8 +71,8 @@ static bool bp_depot_pop(struct bp_depot *depot, u32 *indices, u32 n)
 	if (!bp_stack_pop_bulk(&depot->stack, indices, n))
 		return false;
 	depot->taken += n;
-	if (depot->stack.nr < depot->min_free)
-		depot->min_free = depot->stack.nr;
+	depot->min_free = min(depot->min_free,
+			      depot->stack.nr + depot->nr_wiping);
 	return true;
 }
 
@@ -92,19 +94,17 @@ static void bp_depot_serve(struct bp_depot *depot)
 }
 
 /*
- * After blocks or claims changed: serve the queue, then tell the pollers if
- * there is something for them that was not there before.
+ * There are more blocks, or fewer claims on them.  Pollers hear of every block
+ * and not only of the first: one that waits for edges may need several.
  */
-static void bp_depot_changed(struct bp_depot *depot, bool was_unclaimed)
+static void bp_depot_more(struct bp_depot *depot)
 {
 	bp_depot_serve(depot);
-	if (was_unclaimed || !bp_depot_unclaimed(depot))
-		return;
 	/*
 	 * A poller is on the list before it looks, under the lock, at what
 	 * there is: it is seen here, or it sees the block.
 	 */
-	if (waitqueue_active(&depot->pollers))
+	if (bp_depot_unclaimed(depot) && waitqueue_active(&depot->pollers))
 		irq_work_queue(&depot->wake_pollers);
 }
 
@@ -134,15 +134,13 @@ int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge)
 /* Leave the queue, which may let others through.  False if served meanwhile. */
 static bool bp_depot_leave(struct bp_depot *depot, struct bp_waiter *waiter)
 {
-	bool was_unclaimed;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	if (!waiter->served) {
-		was_unclaimed = bp_depot_unclaimed(depot);
 		list_del(&waiter->link);
 		depot->nr_waiting--;
-		bp_depot_changed(depot, was_unclaimed);
+		bp_depot_more(depot);
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return !waiter->served;
@@ -217,33 +215,32 @@ out_unlock:
  * bp_depot_give() - give blocks back, and serve those who wait
  * @depot: the depot
  * @indices: the blocks, each owned by nobody else
- * @n: how many
+ * @n: how many, at most BP_SLICE_MAX
+ * @cause: why
  *
  * Context: Any but NMI.
  */
-void bp_depot_give(struct bp_depot *depot, const u32 *indices, u32 n)
+void bp_depot_give(struct bp_depot *depot, const u32 *indices, u32 n,
+		   enum bp_cause cause)
 {
-	bool was_unclaimed;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	was_unclaimed = bp_depot_unclaimed(depot);
 	if (!WARN_ON_ONCE(!bp_stack_push_bulk(&depot->stack, indices, n)))
-		depot->given += n;
-	bp_depot_changed(depot, was_unclaimed);
+		depot->given[cause] += n;
+	bp_depot_more(depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 }
 
 /**
- * bp_depot_wipe_begin() - pick the next free block that may have been used
+ * bp_depot_wipe_begin() - pick the next free block that is to be wiped
  * @depot: the depot
  * @below: in: U32_MAX to begin; then as it came back: positions done
  * @index: out: the block, out of the stack until bp_depot_wipe_end()
  *
- * Walks down from the top of the stack to the lowest element that was ever
- * handed out.  Whatever is given back meanwhile must be clean.  An element below
- * the walk only moves by being taken, so none is missed; the hole is filled
- * with the top one, which is clean or has the walk still before it.
+ * Walks down from the top of the stack.  Whatever is given back meanwhile must
+ * be clean.  An element below the walk only moves by being taken, so none is
+ * missed; the hole is filled with the top one, which is clean or is the hole.
  *
  * Return: false when all that is free is clean.
  */
@@ -251,32 +248,28 @@ bool bp_depot_wipe_begin(struct bp_depot *depot, u32 *below, u32 *index)
 {
 	struct bp_stack *stack = &depot->stack;
 	unsigned long flags;
-	bool more;
 	u32 at;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	at = min(*below, stack->nr);
-	more = at > depot->min_free;
-	if (more) {
-		*below = --at;
-		*index = stack->elements[at];
-		stack->elements[at] = stack->elements[--stack->nr];
+	if (at) {
+		*index = stack->elements[at - 1];
+		stack->elements[at - 1] = stack->elements[--stack->nr];
+		*below = at - 1;
 		depot->nr_wiping++;
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return more;
+	return at;
 }
 
 void bp_depot_wipe_end(struct bp_depot *depot, u32 index)
 {
-	bool was_unclaimed;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	was_unclaimed = bp_depot_unclaimed(depot);
 	WARN_ON_ONCE(!bp_stack_push(&depot->stack, index));
 	depot->nr_wiping--;
-	bp_depot_changed(depot, was_unclaimed);
+	bp_depot_more(depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 }
 
@@ -301,7 +294,7 @@ void bp_depot_read_stats(struct bp_depot *depot, struct bp_depot_stats *stats)
 	stats->nr_waiting = depot->nr_waiting;
 	stats->min_free = depot->min_free;
 	stats->taken = depot->taken;
-	stats->given = depot->given;
+	memcpy(stats->given, depot->given, sizeof(stats->given));
 	stats->waits = depot->waits;
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 }

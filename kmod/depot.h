@@ -10,12 +10,21 @@
 
 #include "stack.h"
 
+#define BP_SLICE_MAX	64u	/* indices that are given back at a time */
+
+/* Why blocks come back. */
+enum bp_cause {
+	BP_FREED,
+	BP_RECLAIMED,	/* from a client that is gone */
+	BP_CAUSES
+};
+
 /*
  * @lock is a leaf, raw and taken with interrupts off, so that the depot serves
  * any context but NMI, also on PREEMPT_RT.  It is held for one copy of at most
- * BLOCKPOOL_BATCH_MAX indices and, when a free serves sleepers, for a wake-up
- * each.  @pollers has a lock that may sleep on PREEMPT_RT: @wake_pollers takes
- * it later, from its own interrupt.
+ * BLOCKPOOL_BATCH_MAX indices or, since bp_pool_give() cuts its batches and each
+ * waiter wants a block at least, BP_SLICE_MAX wake-ups.  @pollers has a lock that
+ * may sleep on PREEMPT_RT: @wake_pollers takes it later, from its own interrupt.
  */
 struct bp_depot {
 	raw_spinlock_t lock;
@@ -25,9 +34,9 @@ struct bp_depot {
 	struct list_head waiters;	/* FIFO; the head is served first */
 	u32 nr_waiting;
 	u32 nr_wiping;		/* free, but out of the stack for a moment */
-	u32 min_free;		/* elements below were never handed out */
+	u32 min_free;
 	u64 taken;		/* blocks ever */
-	u64 given;
+	u64 given[BP_CAUSES];
 	u64 waits;
 
 	wait_queue_head_t pollers;
@@ -40,7 +49,7 @@ struct bp_depot_stats {
 	u32 nr_waiting;
 	u32 min_free;
 	u64 taken;
-	u64 given;
+	u64 given[BP_CAUSES];
 	u64 waits;
 };
 
@@ -50,7 +59,8 @@ void bp_depot_destroy(struct bp_depot *depot);
 int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge);
 int bp_depot_take_wait(struct bp_depot *depot, u32 *indices, u32 n,
 		       long timeout, unsigned int state);
-void bp_depot_give(struct bp_depot *depot, const u32 *indices, u32 n);
+void bp_depot_give(struct bp_depot *depot, const u32 *indices, u32 n,
+		   enum bp_cause cause);
 
 bool bp_depot_wipe_begin(struct bp_depot *depot, u32 *below, u32 *index);
 void bp_depot_wipe_end(struct bp_depot *depot, u32 index);

@@ -5,6 +5,7 @@
  * An open file has no client until it is attached, and then one for ever:
  * file->private_data goes from NULL to it once.
  */
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -21,6 +22,9 @@
 
 static int bp_device_open(struct inode *inode, struct file *file)
 {
+	/* open(2) has a mode that grants nothing and so would ask for nothing. */
+	if (!(file->f_mode & (FMODE_READ | FMODE_WRITE)))
+		return -EINVAL;
 	file->private_data = NULL;	/* misc_open() left something here */
 	return nonseekable_open(inode, file);
 }
@@ -55,19 +59,24 @@ static const struct vm_operations_struct bp_device_vm_ops = {
 
 static int bp_device_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct bp_client *client = bp_file_client(file);
+	struct bp_client *client;
 	unsigned long pages;
+	int ret;
 
-	if (IS_ERR(client))
-		return PTR_ERR(client);
 	/* Not VM_SHARED, which a read-only file's shared mapping lacks. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
+	client = bp_file_client(file);
+	if (IS_ERR(client))
+		return PTR_ERR(client);
 	pages = client->pool->store.geo.map_size >> PAGE_SHIFT;
 	if (vma->vm_pgoff > pages || vma_pages(vma) > pages - vma->vm_pgoff)
 		return -EINVAL;
+	ret = bp_pool_admit(client->pool, current_euid());
+	if (ret)
+		return ret;
 	vm_flags_clear(vma, VM_MAYEXEC);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP);
 	vma->vm_ops = &bp_device_vm_ops;

@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -181,8 +182,8 @@ static int bp_alloc_timeout(const struct file *file,
 	else if (args->timeout_ms == -1)
 		*timeout = MAX_SCHEDULE_TIMEOUT;
 	else
-		*timeout = msecs_to_jiffies(args->timeout_ms) +
-			   !!args->timeout_ms;
+		*timeout = min(msecs_to_jiffies(args->timeout_ms),
+			       MAX_JIFFY_OFFSET) + !!args->timeout_ms;
 	return 0;
 }
 
@@ -191,8 +192,10 @@ static void bp_alloc_undo(struct bp_client *client, const u32 *indices, u32 n)
 {
 	u32 i, done;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		done = 0;
 		bp_client_free(client, &indices[i], 1, &done);
+	}
 }
 
 static int bp_alloc_to_user(struct bp_client *client, u32 n, long timeout,
@@ -306,7 +309,7 @@ static struct blockpool *bp_next_permitted(u32 *cursor)
 static int bp_ioctl_list(struct file *file, void *arg, void __user *uarg)
 {
 	struct blockpool_list_args *args = arg;
-	struct blockpool_stats stats;
+	struct bp_depot_stats depot;
 	struct blockpool *pool;
 
 	if (BP_RESERVED_USED(args))
@@ -314,12 +317,12 @@ static int bp_ioctl_list(struct file *file, void *arg, void __user *uarg)
 	pool = bp_next_permitted(&args->cursor);
 	if (!pool)
 		return -ENOENT;
-	bp_stats_read(pool, &stats);
+	bp_depot_read_stats(&pool->depot, &depot);
 	args->flags = bp_pool_flags(pool);
 	args->block_size = pool->block_size;
 	args->nr_blocks = bp_pool_nr_blocks(pool);
-	args->nr_free = stats.nr_free;
-	args->nr_clients = stats.nr_clients;
+	args->nr_free = depot.nr_free;
+	args->nr_clients = atomic_read(&pool->nr_clients);
 	args->mode = pool->mode;
 	args->uid = from_kuid_munged(current_user_ns(), pool->uid);
 	args->gid = from_kgid_munged(current_user_ns(), pool->gid);
@@ -450,7 +453,7 @@ long bp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (nr >= ARRAY_SIZE(bp_ioctl_ops) ||
 	    cmd != _IO(BLOCKPOOL_IOC_MAGIC, nr))
 		return -ENOTTY;
-	op = &bp_ioctl_ops[nr];
+	op = &bp_ioctl_ops[array_index_nospec(nr, ARRAY_SIZE(bp_ioctl_ops))];
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
 	if (size < op->size)

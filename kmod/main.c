@@ -46,27 +46,23 @@ static int __init bp_init(void)
 {
 	int ret;
 
-	bp_debugfs_init();
 	ret = bp_default_create();
 	if (ret)
-		goto err_debugfs;
+		return ret;
 	ret = bp_device_register();
-	if (ret)
-		goto err_pools;
+	if (ret) {
+		bp_pool_unlink_all();
+		return ret;
+	}
+	bp_debugfs_init();
 	return 0;
-
-err_pools:
-	bp_pool_unlink_all();
-err_debugfs:
-	bp_debugfs_exit();
-	return ret;
 }
 
 static void __exit bp_exit(void)
 {
 	bp_device_unregister();
-	bp_pool_unlink_all();
 	bp_debugfs_exit();
+	bp_pool_unlink_all();
 }
 
 module_init(bp_init);

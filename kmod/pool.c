@@ -12,9 +12,10 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 
-#include "debugfs.h"
 #include "pool.h"
 
 static DEFINE_MUTEX(bp_names_lock);
@@ -70,7 +71,7 @@ static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
 }
 
 /* What the blocks and the arrays beside them take, in pages. */
-static unsigned long bp_pool_pages(const struct blockpool *pool)
+static u64 bp_pool_pages(const struct blockpool *pool)
 {
 	const struct bp_geometry *geo = &pool->store.geo;
 	u64 bytes = geo->map_size +
@@ -83,11 +84,11 @@ static unsigned long bp_pool_pages(const struct blockpool *pool)
 /* Get all memory that the pool will ever need, or none. */
 static int bp_pool_fill(struct blockpool *pool, bool charge)
 {
-	unsigned long pages = bp_pool_pages(pool);
+	u64 pages = bp_pool_pages(pool);
 	u32 nr_blocks = bp_pool_nr_blocks(pool);
 	int ret;
 
-	if (pages > totalram_pages() || (long)pages > si_mem_available())
+	if (pages > (unsigned long)si_mem_available())
 		return -ENOMEM;
 	ret = charge ? bp_charge_current(&pool->charge, pages) : 0;
 	if (ret)
@@ -99,12 +100,14 @@ static int bp_pool_fill(struct blockpool *pool, bool charge)
 	ret = bp_depot_init(&pool->depot, nr_blocks);
 	if (ret)
 		goto err_owners;
-	ret = bp_store_init(&pool->store);
+	pool->kernel_held = alloc_percpu_gfp(long, BP_GFP_CHARGED);
+	ret = pool->kernel_held ? bp_store_init(&pool->store) : -ENOMEM;
 	if (ret)
-		goto err_depot;
+		goto err_percpu;
 	return 0;
 
-err_depot:
+err_percpu:
+	free_percpu(pool->kernel_held);
 	bp_depot_destroy(&pool->depot);
 err_owners:
 	kvfree(pool->owners);
@@ -113,16 +116,24 @@ err_uncharge:
 	return ret;
 }
 
-/* Nobody refers to the pool any more but a bp_pool_find() on its way past. */
+/*
+ * Nobody refers to the pool any more but a bp_pool_find() on its way past.  The
+ * memory of blocks that a kernel user kept is left to it: better lost than used
+ * by two.
+ */
 static void bp_pool_destroy(struct blockpool *pool)
 {
 	struct bp_depot_stats depot;
+	u32 kept;
 
 	bp_depot_read_stats(&pool->depot, &depot);
-	if (depot.nr_free != bp_pool_nr_blocks(pool))
-		pr_warn("blockpool: %s: %u blocks were never given back by the kernel\n",
-			pool->name, bp_pool_nr_blocks(pool) - depot.nr_free);
-	bp_store_destroy(&pool->store);
+	kept = bp_pool_nr_blocks(pool) - depot.nr_free;
+	if (kept)
+		pr_warn("blockpool: %s: memory lost, %u blocks were not given back by the kernel\n",
+			pool->name, kept);
+	else
+		bp_store_destroy(&pool->store);
+	free_percpu(pool->kernel_held);
 	bp_depot_destroy(&pool->depot);
 	kvfree(pool->owners);
 	xa_destroy(&pool->clients);
@@ -130,7 +141,7 @@ static void bp_pool_destroy(struct blockpool *pool)
 	kfree_rcu(pool, rcu);
 }
 
-/* For those who hold bp_names_lock, or who need no more than a reference. */
+/* Returns the pool with a reference, or NULL. */
 struct blockpool *bp_pool_find(const char *name)
 {
 	struct blockpool *pool, *found = NULL;
@@ -169,28 +180,34 @@ struct blockpool *bp_pool_hold(struct blockpool *pool)
 	return pool;
 }
 
+static bool bp_name_taken(const char *name)
+{
+	struct blockpool *pool;
+	unsigned long id;
+
+	lockdep_assert_held(&bp_names_lock);
+	xa_for_each(&bp_names, id, pool)
+		if (!strcmp(pool->name, name))
+			return true;
+	return false;
+}
+
 static int bp_pool_publish(struct blockpool *pool)
 {
-	struct blockpool *twin;
+	int ret = -EEXIST;
 	u32 id;
-	int ret;
 
 	mutex_lock(&bp_names_lock);
-	twin = bp_pool_find(pool->name);
-	ret = twin ? -EEXIST : 0;
-	if (!ret)
+	if (!bp_name_taken(pool->name))
 		ret = xa_alloc_cyclic(&bp_names, &id, pool, xa_limit_31b,
-				      &bp_next_id, GFP_KERNEL_ACCOUNT);
+				      &bp_next_id, GFP_KERNEL);
 	if (ret >= 0) {
 		WRITE_ONCE(pool->id, id);
 		if (pool->flags & BLOCKPOOL_PERSIST)
 			bp_pool_hold(pool);
-		bp_debugfs_add(pool);
 		ret = 0;
 	}
 	mutex_unlock(&bp_names_lock);
-	if (twin)
-		bp_pool_put(twin);
 	return ret;
 }
 
@@ -200,7 +217,6 @@ static bool bp_pool_unpublish(struct blockpool *pool)
 	lockdep_assert_held(&bp_names_lock);
 	if (!pool->id)
 		return false;
-	bp_debugfs_remove(pool);
 	xa_erase(&bp_names, pool->id);
 	WRITE_ONCE(pool->id, 0);
 	return true;
@@ -288,50 +304,70 @@ bool bp_pool_permits(const struct blockpool *pool, umode_t want)
 		granted >>= 6;
 	else if (in_egroup_p(pool->gid))
 		granted >>= 3;
-	return !(want & ~granted) || capable(CAP_DAC_OVERRIDE);
+	/* No audit: LIST asks this of every pool that there is. */
+	return !(want & ~granted) ||
+	       ns_capable_noaudit(&init_user_ns, CAP_DAC_OVERRIDE);
 }
 
 /*
- * The second credential is coming: from now on blocks are wiped on their way
- * back, see bp_pool_give(); wipe those that came back before.
+ * From now on blocks are wiped on their way back, see bp_pool_give(); wipe
+ * those that came back before.  All of them: a mapping reaches also blocks that
+ * were never taken.
  */
-static void bp_pool_wipe_free(struct blockpool *pool)
+static int bp_pool_wipe_free(struct blockpool *pool)
 {
 	u32 below = U32_MAX, index;
 
 	lockdep_assert_held(&pool->admission);
 	WRITE_ONCE(pool->wipe, true);
-	/* Pairs with rcu_read_lock() in bp_pool_give_some(). */
+	/* Pairs with rcu_read_lock() in bp_pool_give_slice(). */
 	synchronize_rcu();
 	while (bp_depot_wipe_begin(&pool->depot, &below, &index)) {
-		memset(bp_store_block(&pool->store, index), 0,
-		       pool->store.geo.stride);
+		bp_store_wipe(&pool->store, index);
 		bp_depot_wipe_end(&pool->depot, index);
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
+	pool->wiped = true;
+	return 0;
 }
 
 /**
- * bp_pool_admit() - before a client of this user sees the memory
+ * bp_pool_admit() - before a user sees the memory
  * @pool: the pool
- * @uid: effective user of the client
+ * @uid: effective user of whoever maps it
  *
- * As long as all clients are of one user, nothing is wiped.  Before another one
- * gets in, all blocks that are free are, and every block is from then on when
- * it is given back.
+ * As long as all mappings are of one user, nothing is wiped.  Before another
+ * user's, all blocks that are free are, and every block is from then on when it
+ * is given back.
  *
  * Context: Process context; may sleep.
+ * Return: 0, or -EINTR (fatal signal) and nobody was let in.
  */
-void bp_pool_admit(struct blockpool *pool, kuid_t uid)
+int bp_pool_admit(struct blockpool *pool, kuid_t uid)
 {
-	mutex_lock(&pool->admission);
+	int ret = 0;
+
+	if (mutex_lock_killable(&pool->admission))
+		return -EINTR;
 	if (!pool->admitted) {
 		pool->admitted = true;
 		pool->admitted_uid = uid;
-	} else if (!pool->wipe && !uid_eq(uid, pool->admitted_uid)) {
-		bp_pool_wipe_free(pool);
+	} else if (!pool->wiped && !uid_eq(uid, pool->admitted_uid)) {
+		ret = bp_pool_wipe_free(pool);
 	}
 	mutex_unlock(&pool->admission);
+	return ret;
+}
+
+/*
+ * How many blocks to give back at a time: what is wiped or who is woken in one
+ * go is bounded, and a caller who may sleep can rest between two slices.
+ */
+u32 bp_pool_slice(const struct blockpool *pool)
+{
+	return clamp((64u << 10) / pool->store.geo.stride, 1u, BP_SLICE_MAX);
 }
 
 /*
@@ -339,16 +375,16 @@ void bp_pool_admit(struct blockpool *pool, kuid_t uid)
  * free blocks begins: rcu_read_lock() pairs with synchronize_rcu() in
  * bp_pool_wipe_free().
  */
-static void bp_pool_give_some(struct blockpool *pool, const u32 *indices, u32 n)
+static void bp_pool_give_slice(struct blockpool *pool, const u32 *indices,
+			       u32 n, enum bp_cause cause)
 {
 	u32 i;
 
 	rcu_read_lock();
 	if (READ_ONCE(pool->wipe))
 		for (i = 0; i < n; i++)
-			memset(bp_store_block(&pool->store, indices[i]), 0,
-			       pool->store.geo.stride);
-	bp_depot_give(&pool->depot, indices, n);
+			bp_store_wipe(&pool->store, indices[i]);
+	bp_depot_give(&pool->depot, indices, n, cause);
 	rcu_read_unlock();
 }
 
@@ -357,19 +393,17 @@ static void bp_pool_give_some(struct blockpool *pool, const u32 *indices, u32 n)
  * @pool: the pool
  * @indices: the blocks
  * @n: how many
+ * @cause: why
  *
  * The magazines of the CPUs have their place here, and before bp_depot_take().
  *
  * Context: Any but NMI.
  */
-void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n)
+void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
+		  enum bp_cause cause)
 {
-	/* Not too long without a chance to be preempted: 64 KiB, or one block. */
-	u32 some = max(1u, (64u << 10) / pool->store.geo.stride);
-	u32 i;
+	u32 slice = bp_pool_slice(pool), i;
 
-	if (!READ_ONCE(pool->wipe))
-		some = n;
-	for (i = 0; i < n; i += some)
-		bp_pool_give_some(pool, indices + i, min(some, n - i));
+	for (i = 0; i < n; i += slice)
+		bp_pool_give_slice(pool, indices + i, min(slice, n - i), cause);
 }

@@ -6,6 +6,7 @@
 #include <linux/atomic.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/uidgid.h>
 #include <linux/xarray.h>
 
@@ -19,12 +20,12 @@
 /*
  * Locks, from the outside in:
  *
+ *   mmap_lock        mmap() comes here with it
  *   bp_names_lock    which pools have a name; the last bp_pool_put()
- *   pool->admission  who was let in; the wipe before the second credential
+ *   pool->admission  whose mappings were let in; the wipe before the second's
  *   depot.lock       the free indices; a leaf, see depot.h
  *
- * bp_pool_find() takes none of them: mmap() comes here with mmap_lock held, and
- * bp_names_lock is held across debugfs, which leads to mmap_lock.
+ * The first three are not held over anything that may fault on user memory.
  */
 struct blockpool {
 	/* The following fields do not change while the pool lives. */
@@ -44,12 +45,12 @@ struct blockpool {
 
 	/* Written under bp_names_lock; read anywhere. */
 	u32 id;			/* in the list of names, 0 without one */
-	struct dentry *debugfs;
 
 	/* The following fields are protected by admission. */
 	struct mutex admission;
-	bool admitted;		/* some client was ever let in ... */
-	kuid_t admitted_uid;	/* ... the first of them as this */
+	bool admitted;		/* someone has mapped it, first ... */
+	kuid_t admitted_uid;	/* ... this user */
+	bool wiped;		/* what was free when another came is clean */
 
 	/* Written under admission, once; see bp_pool_give(). */
 	bool wipe;
@@ -57,9 +58,9 @@ struct blockpool {
 	struct xarray clients;	/* struct bp_client by id, see client.h */
 	u32 next_client;	/* protected by the lock of clients */
 	atomic_t nr_clients;
+	long __percpu *kernel_held;	/* the sum over CPUs counts */
 	atomic64_t failures;
 	atomic64_t refused;
-	atomic64_t reclaimed;
 
 	struct rcu_head rcu;
 };
@@ -79,8 +80,10 @@ void bp_pool_unlink(struct blockpool *pool);
 void bp_pool_unlink_all(void);
 
 bool bp_pool_permits(const struct blockpool *pool, umode_t want);
-void bp_pool_admit(struct blockpool *pool, kuid_t uid);
+int bp_pool_admit(struct blockpool *pool, kuid_t uid);
 
-void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n);
+u32 bp_pool_slice(const struct blockpool *pool);
+void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
+		  enum bp_cause cause);
 
 #endif /* BLOCKPOOL_POOL_H */

@@ -19,20 +19,9 @@
 
 #define BP_MAP_BATCH	32u	/* pages, a page table lock each time */
 
-static void bp_chunk_label(const struct bp_store *store, u32 chunk,
-			   unsigned long label)
-{
-	u32 bytes = bp_geometry_chunk_bytes(&store->geo, chunk);
-	struct page *page = virt_to_page(store->chunks[chunk]);
-	u32 i;
-
-	for (i = 0; i < bytes >> PAGE_SHIFT; i++)
-		set_page_private(page + i, label);
-}
-
 static int bp_chunk_alloc(struct bp_store *store, u32 chunk)
 {
-	u32 bytes = bp_geometry_chunk_bytes(&store->geo, chunk);
+	u32 bytes = bp_geometry_chunk_bytes(&store->geo, chunk), at;
 	void *memory;
 
 	if (fatal_signal_pending(current))
@@ -41,7 +30,8 @@ static int bp_chunk_alloc(struct bp_store *store, u32 chunk)
 	if (!memory)
 		return -ENOMEM;
 	store->chunks[chunk] = memory;
-	bp_chunk_label(store, chunk, chunk);
+	for (at = 0; at < bytes; at += PAGE_SIZE)
+		set_page_private(virt_to_page(memory + at), chunk);
 	return 0;
 }
 
@@ -75,7 +65,6 @@ void bp_store_destroy(struct bp_store *store)
 	for (chunk = 0; chunk < store->geo.nr_chunks; chunk++) {
 		if (!store->chunks[chunk])
 			break;
-		bp_chunk_label(store, chunk, 0);
 		free_pages_exact(store->chunks[chunk],
 				 bp_geometry_chunk_bytes(&store->geo, chunk));
 		cond_resched();
@@ -90,6 +79,17 @@ void *bp_store_block(const struct bp_store *store, u32 index)
 	u32 in_chunk = index & ((1u << shift) - 1);
 
 	return store->chunks[index >> shift] + in_chunk * store->geo.stride;
+}
+
+/* The last block with what is behind it in its page: all that can be mapped. */
+void bp_store_wipe(const struct bp_store *store, u32 index)
+{
+	const struct bp_geometry *geo = &store->geo;
+	u64 bytes = geo->stride;
+
+	if (index == geo->nr_blocks - 1)
+		bytes = geo->map_size - (u64)index * geo->stride;
+	memset(bp_store_block(store, index), 0, bytes);
 }
 
 /*

@@ -21,6 +21,7 @@ int bp_store_init(struct bp_store *store);
 void bp_store_destroy(struct bp_store *store);
 
 void *bp_store_block(const struct bp_store *store, u32 index);
+void bp_store_wipe(const struct bp_store *store, u32 index);
 u32 bp_store_index(const struct bp_store *store, const void *block);
 struct page *bp_store_page(const struct bp_store *store, unsigned long pgoff);
 int bp_store_map(const struct bp_store *store, struct vm_area_struct *vma);

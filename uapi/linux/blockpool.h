@@ -10,7 +10,7 @@
  * SIGKILL, exec, the last munmap), whoever got the file by fork or by
  * SCM_RIGHTS.  A client is attached once.  One that has neither created nor
  * attached a pool is attached to the pool "default" by its first ALLOC, FREE,
- * mmap or poll.
+ * mmap or poll, whatever comes of it.
  *
  * Every structure starts with its own size in bytes.  A structure larger than
  * the kernel's is taken if the bytes behind are zero and refused with E2BIG
@@ -19,7 +19,7 @@
  *
  * errno, the same for every call:
  *
- *   EAGAIN     no block is free now, or others already wait for the next one
+ *   EAGAIN     not as many free now, or others already wait for them
  *   ETIMEDOUT  none came free in time
  *   EINTR      a signal came first
  *   EDQUOT     the client would hold more than its limit
@@ -184,7 +184,7 @@ struct blockpool_free_args {
  * @nr_blocks: blocks in the pool; always @nr_free + @nr_held
  * @nr_free: free in the kernel
  * @nr_held: held by clients or by the kernel
- * @nr_kernel: of these, held by the kernel
+ * @nr_kernel: of these, held by the kernel; exact when nothing moves
  * @nr_clients: clients attached
  * @nr_waiting: allocations asleep now
  * @min_free: fewest blocks that were ever free
@@ -232,7 +232,8 @@ struct blockpool_stats {
  * @name: out: its name
  *
  * Shows the pools that the caller has permission to read, and ENOENT after the
- * last.  Attaches nothing.
+ * last.  Attaches nothing.  (A name is no secret from who can guess it: ATTACH
+ * and CREATE tell a pool that is not the caller's from none.)
  */
 struct blockpool_list_args {
 	__u32 size;
@@ -253,7 +254,7 @@ struct blockpool_list_args {
  * struct blockpool_holder_args - ioctl(BLOCKPOOL_IOC_HOLDER), the next client
  * @size: sizeof(struct blockpool_holder_args)
  * @cursor: in: 0 to begin, then as it came back: the client's id
- * @held: out: blocks held
+ * @held: out: blocks held, those that it waits for included
  * @limit: out: most that it may hold, 0 for no limit
  * @pid: out: process that attached it, 0 if not in the caller's pid namespace
  * @uid: out: its effective user then, in the caller's user namespace
