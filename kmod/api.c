@@ -76,7 +76,7 @@ static int bp_kernel_take(struct blockpool *pool, gfp_t gfp, u32 *indices,
 
 	if (gfpflags_allow_blocking(gfp))
 		ret = bp_depot_take_wait(&pool->depot, indices, n,
-					 MAX_SCHEDULE_TIMEOUT, TASK_KILLABLE);
+					 KTIME_MAX, TASK_KILLABLE);
 	else
 		ret = bp_depot_take(&pool->depot, indices, n, true);
 	if (ret) {

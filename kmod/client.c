@@ -107,17 +107,17 @@ static bool bp_client_count(struct bp_client *client, u32 n)
  * are never served more than it may hold.
  */
 static int bp_client_take(struct bp_client *client, u32 *indices, u32 n,
-			  long timeout)
+			  ktime_t until)
 {
 	struct bp_depot *depot = &client->pool->depot;
 	int ret;
 
 	if (!bp_client_count(client, n))
 		return -EDQUOT;
-	if (timeout == BP_NO_WAIT)
+	if (until == BP_NO_WAIT)
 		ret = bp_depot_take(depot, indices, n, false);
 	else
-		ret = bp_depot_take_wait(depot, indices, n, timeout,
+		ret = bp_depot_take_wait(depot, indices, n, until,
 					 TASK_INTERRUPTIBLE);
 	if (ret)
 		atomic_sub(n, &client->held);
@@ -129,13 +129,13 @@ static int bp_client_take(struct bp_client *client, u32 *indices, u32 n,
  * @client: the client
  * @indices: where to put them
  * @n: how many; all or none
- * @timeout: in jiffies, MAX_SCHEDULE_TIMEOUT for ever, BP_NO_WAIT
+ * @until: by CLOCK_MONOTONIC, KTIME_MAX for ever, or BP_NO_WAIT
  *
  * Context: Process context; may sleep.
  * Return: 0, -EINVAL, -EDQUOT, -EAGAIN, -ETIMEDOUT or -EINTR.
  */
 int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
-		    long timeout)
+		    ktime_t until)
 {
 	struct blockpool *pool = client->pool;
 	int ret;
@@ -143,7 +143,7 @@ int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
 
 	if (n > bp_pool_nr_blocks(pool))
 		return -EINVAL;
-	ret = bp_client_take(client, indices, n, timeout);
+	ret = bp_client_take(client, indices, n, until);
 	if (ret) {
 		atomic64_inc(&pool->failures);
 		return ret;

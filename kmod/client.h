@@ -4,6 +4,7 @@
 #define BLOCKPOOL_CLIENT_H
 
 #include <linux/atomic.h>
+#include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
@@ -11,7 +12,7 @@
 struct blockpool;
 struct pid;
 
-#define BP_NO_WAIT	(-1L)	/* where a timeout in jiffies is asked for */
+#define BP_NO_WAIT	((ktime_t)-1)	/* where a time to wait until is asked for */
 
 struct bp_client {
 	struct blockpool *pool;		/* referenced */
@@ -30,7 +31,7 @@ struct bp_client *bp_client_open(struct blockpool *pool);
 void bp_client_close(struct bp_client *client);
 
 int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
-		    long timeout);
+		    ktime_t until);
 int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
 		   u32 *done);
 

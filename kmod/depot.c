@@ -8,6 +8,7 @@
  * order of arrival, and a request for many is not starved by a stream of
  * requests for one.
  */
+#include <linux/hrtimer.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -146,9 +147,11 @@ static bool bp_depot_leave(struct bp_depot *depot, struct bp_waiter *waiter)
 	return !waiter->served;
 }
 
-static int bp_depot_sleep(struct bp_waiter *waiter, long timeout,
+static int bp_depot_sleep(struct bp_waiter *waiter, ktime_t until,
 			  unsigned int state)
 {
+	ktime_t *expires = until == KTIME_MAX ? NULL : &until;
+	bool expired = false;
 	int ret = 0;
 
 	for (;;) {
@@ -159,11 +162,11 @@ static int bp_depot_sleep(struct bp_waiter *waiter, long timeout,
 			ret = -EINTR;
 			break;
 		}
-		if (!timeout) {
+		if (expired) {
 			ret = -ETIMEDOUT;
 			break;
 		}
-		timeout = schedule_timeout(timeout);
+		expired = !schedule_hrtimeout(expires, HRTIMER_MODE_ABS);
 	}
 	__set_current_state(TASK_RUNNING);
 	return ret;
@@ -174,14 +177,14 @@ static int bp_depot_sleep(struct bp_waiter *waiter, long timeout,
  * @depot: the depot
  * @indices: where to put them
  * @n: how many; all or none, and at most what the pool has
- * @timeout: in jiffies, MAX_SCHEDULE_TIMEOUT for ever
+ * @until: by CLOCK_MONOTONIC, KTIME_MAX for ever
  * @state: TASK_INTERRUPTIBLE or TASK_KILLABLE: which signals end the wait
  *
  * Context: Process context; may sleep.
  * Return: 0, -ETIMEDOUT or -EINTR.
  */
 int bp_depot_take_wait(struct bp_depot *depot, u32 *indices, u32 n,
-		       long timeout, unsigned int state)
+		       ktime_t until, unsigned int state)
 {
 	struct bp_waiter waiter = {
 		.task = current, .indices = indices, .n = n,
@@ -193,7 +196,7 @@ int bp_depot_take_wait(struct bp_depot *depot, u32 *indices, u32 n,
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	if (list_empty(&depot->waiters) && bp_depot_pop(depot, indices, n))
 		goto out_unlock;
-	if (!timeout) {
+	if (until <= ktime_get()) {
 		ret = -ETIMEDOUT;
 		goto out_unlock;
 	}
@@ -202,7 +205,7 @@ int bp_depot_take_wait(struct bp_depot *depot, u32 *indices, u32 n,
 	depot->waits++;
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 
-	ret = bp_depot_sleep(&waiter, timeout, state);
+	ret = bp_depot_sleep(&waiter, until, state);
 	/* Served on the last stretch: it counts, whatever ended the sleep. */
 	return bp_depot_leave(depot, &waiter) ? ret : 0;
 

@@ -4,6 +4,7 @@
 #define BLOCKPOOL_DEPOT_H
 
 #include <linux/irq_work.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -58,7 +59,7 @@ void bp_depot_destroy(struct bp_depot *depot);
 
 int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge);
 int bp_depot_take_wait(struct bp_depot *depot, u32 *indices, u32 n,
-		       long timeout, unsigned int state);
+		       ktime_t until, unsigned int state);
 void bp_depot_give(struct bp_depot *depot, const u32 *indices, u32 n,
 		   enum bp_cause cause);
 

@@ -6,7 +6,7 @@
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
-#include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/pid.h>
@@ -166,24 +166,22 @@ static int bp_ioctl_info(struct file *file, void *arg, void __user *uarg)
 	return 0;
 }
 
-/* Jiffies to wait, one more than asked for since the first is half over. */
-static int bp_alloc_timeout(const struct file *file,
-			    const struct blockpool_alloc_args *args,
-			    long *timeout)
+static int bp_alloc_until(const struct file *file,
+			  const struct blockpool_alloc_args *args,
+			  ktime_t *until)
 {
 	if (!(args->flags & BLOCKPOOL_ALLOC_WAIT)) {
-		*timeout = BP_NO_WAIT;
+		*until = BP_NO_WAIT;
 		return args->timeout_ms ? -EINVAL : 0;
 	}
 	if (args->timeout_ms < -1)
 		return -EINVAL;
 	if (file->f_flags & O_NONBLOCK)
-		*timeout = BP_NO_WAIT;
+		*until = BP_NO_WAIT;
 	else if (args->timeout_ms == -1)
-		*timeout = MAX_SCHEDULE_TIMEOUT;
+		*until = KTIME_MAX;
 	else
-		*timeout = min(msecs_to_jiffies(args->timeout_ms),
-			       MAX_JIFFY_OFFSET) + !!args->timeout_ms;
+		*until = ktime_add_ms(ktime_get(), args->timeout_ms);
 	return 0;
 }
 
@@ -198,7 +196,7 @@ static void bp_alloc_undo(struct bp_client *client, const u32 *indices, u32 n)
 	}
 }
 
-static int bp_alloc_to_user(struct bp_client *client, u32 n, long timeout,
+static int bp_alloc_to_user(struct bp_client *client, u32 n, ktime_t until,
 			    u32 __user *to)
 {
 	struct bp_batch batch;
@@ -207,7 +205,7 @@ static int bp_alloc_to_user(struct bp_client *client, u32 n, long timeout,
 	ret = bp_batch_init(&batch, n);
 	if (ret)
 		return ret;
-	ret = bp_client_alloc(client, batch.indices, n, timeout);
+	ret = bp_client_alloc(client, batch.indices, n, until);
 	if (!ret && copy_to_user(to, batch.indices, n * sizeof(u32))) {
 		bp_alloc_undo(client, batch.indices, n);
 		ret = -EFAULT;
@@ -220,13 +218,13 @@ static int bp_ioctl_alloc(struct file *file, void *arg, void __user *uarg)
 {
 	const struct blockpool_alloc_args *args = arg;
 	struct bp_client *client;
-	long timeout;
+	ktime_t until;
 	int ret;
 
 	if ((args->flags & ~BLOCKPOOL_ALLOC_WAIT) || !args->count ||
 	    args->count > BLOCKPOOL_BATCH_MAX)
 		return -EINVAL;
-	ret = bp_alloc_timeout(file, args, &timeout);
+	ret = bp_alloc_until(file, args, &until);
 	if (ret)
 		return ret;
 	if (!(file->f_mode & FMODE_WRITE))
@@ -234,7 +232,7 @@ static int bp_ioctl_alloc(struct file *file, void *arg, void __user *uarg)
 	client = bp_file_client(file);
 	if (IS_ERR(client))
 		return PTR_ERR(client);
-	return bp_alloc_to_user(client, args->count, timeout,
+	return bp_alloc_to_user(client, args->count, until,
 				u64_to_user_ptr(args->indices));
 }
 

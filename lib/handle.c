@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR MIT
+/* The life of a handle, and what may be asked about it and its pool. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static int device_open(int oflags)
+{
+	int fd = open("/dev/blockpool", oflags | O_CLOEXEC);
+
+	if (fd < 0 && (errno == ENOENT || errno == ENXIO))
+		errno = ENODEV;
+	return fd;
+}
+
+/* A name is never cut short: another pool might have the short one. */
+static int set_name(struct blockpool_name_args *args, const char *name)
+{
+	size_t len = name ? strnlen(name, BLOCKPOOL_NAME_SIZE) : 0;
+
+	if (!len || len == BLOCKPOOL_NAME_SIZE)
+		return fail(EINVAL);
+	*args = (struct blockpool_name_args){ .size = sizeof(*args) };
+	memcpy(args->name, name, len);
+	return 0;
+}
+
+/* A handle with an open device, attached to no pool yet. */
+static struct blockpool *handle_open(int oflags)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct blockpool *pool;
+	unsigned char *memory;
+	int fd;
+
+	fd = device_open(oflags);
+	if (fd < 0)
+		return NULL;
+	memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		goto close_fd;
+	if (madvise(memory + page, page, MADV_WIPEONFORK))
+		goto unmap;
+
+	memory[page] = 1;
+	pool = (struct blockpool *)memory;
+	pool->here = memory + page;
+	pool->handle_size = 2 * page;
+	pool->fd = fd;
+	return pool;
+
+unmap:
+	munmap(memory, 2 * page);
+close_fd:
+	close(fd);
+	return NULL;
+}
+
+/* Map the pool that the handle's client is attached to. */
+static int handle_map(struct blockpool *pool, int prot)
+{
+	struct blockpool_info info;
+	void *base;
+
+	if (blockpool_info(pool, &info))
+		return -1;
+	pool->map_size = (size_t)info.map_size;
+	if (pool->map_size != info.map_size)
+		return fail(ENOMEM);
+	base = mmap(NULL, pool->map_size, prot, MAP_SHARED, pool->fd, 0);
+	if (base == MAP_FAILED)
+		return -1;
+	pool->base = base;
+	pool->nr_blocks = info.nr_blocks;
+	pool->stride = stride_init(info.stride);
+	return 0;
+}
+
+static void handle_drop(struct blockpool *pool)
+{
+	int error = errno;
+
+	blockpool_close(pool);
+	errno = error;
+}
+
+struct blockpool *blockpool_create(const struct blockpool_attr *attr)
+{
+	struct blockpool_create_args args = { .size = sizeof(args) };
+	struct blockpool_name_args name;
+	struct blockpool *pool;
+	int error;
+
+	if (!attr || set_name(&name, attr->name))
+		goto invalid;
+	memcpy(args.name, name.name, sizeof(args.name));
+	args.block_size = (uint32_t)attr->block_size;
+	if (args.block_size != attr->block_size)
+		goto invalid;
+	args.nr_blocks = attr->nr_blocks;
+	args.flags = attr->flags;
+	args.mode = attr->mode;
+	args.client_max = attr->client_max;
+
+	pool = handle_open(O_RDWR);
+	if (!pool)
+		return NULL;
+	if (ioctl(pool->fd, BLOCKPOOL_IOC_CREATE, &args))
+		goto drop;
+	if (handle_map(pool, PROT_READ | PROT_WRITE))
+		goto unlink;
+	return pool;
+
+unlink:
+	error = errno;			/* a persistent pool would stay */
+	ioctl(pool->fd, BLOCKPOOL_IOC_UNLINK, &name);
+	errno = error;
+drop:
+	handle_drop(pool);
+	return NULL;
+invalid:
+	errno = EINVAL;
+	return NULL;
+}
+
+struct blockpool *blockpool_open(const char *name, int oflags)
+{
+	int mode = oflags & ~O_CLOEXEC;
+	struct blockpool_name_args args;
+	struct blockpool *pool;
+	int prot = PROT_READ;
+
+	if (mode == O_RDWR) {
+		prot |= PROT_WRITE;
+	} else if (mode != O_RDONLY) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (set_name(&args, name ? name : "default"))
+		return NULL;
+
+	pool = handle_open(mode);
+	if (!pool)
+		return NULL;
+	if (ioctl(pool->fd, BLOCKPOOL_IOC_ATTACH, &args) ||
+	    handle_map(pool, prot)) {
+		handle_drop(pool);
+		return NULL;
+	}
+	return pool;
+}
+
+/*
+ * In a child the mapping's addresses may long be somebody else's, and the file
+ * is the parent's too: closing this copy of the descriptor gives nothing back.
+ */
+int blockpool_close(struct blockpool *pool)
+{
+	int fd = pool->fd;
+
+	if (pool->base && !inherited(pool))
+		munmap(pool->base, pool->map_size);
+	munmap(pool, pool->handle_size);
+	return close(fd);
+}
+
+int blockpool_unlink(const char *name)
+{
+	struct blockpool_name_args args;
+	int fd, ret, error;
+
+	if (set_name(&args, name))
+		return -1;
+	fd = device_open(O_RDONLY);
+	if (fd < 0)
+		return -1;
+	ret = ioctl(fd, BLOCKPOOL_IOC_UNLINK, &args);
+	error = errno;
+	close(fd);
+	errno = error;
+	return ret;
+}
+
+int blockpool_info(struct blockpool *pool, struct blockpool_info *info)
+{
+	if (inherited(pool))
+		return fail(ECHILD);
+	*info = (struct blockpool_info){ .size = sizeof(*info) };
+	return ioctl(pool->fd, BLOCKPOOL_IOC_INFO, info);
+}
+
+int blockpool_stats(struct blockpool *pool, struct blockpool_stats *stats)
+{
+	if (inherited(pool))
+		return fail(ECHILD);
+	*stats = (struct blockpool_stats){ .size = sizeof(*stats) };
+	return ioctl(pool->fd, BLOCKPOOL_IOC_STATS, stats);
+}
+
+int blockpool_fd(const struct blockpool *pool)
+{
+	return inherited(pool) ? fail(ECHILD) : pool->fd;
+}
