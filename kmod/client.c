@@ -57,7 +57,7 @@ struct bp_client *bp_client_open(struct blockpool *pool)
 static void bp_client_reclaim(struct bp_client *client)
 {
 	struct blockpool *pool = client->pool;
-	u32 left = atomic_read(&client->held), index, n = 0;
+	u32 left = atomic_read(&client->charged), index, n = 0;
 	u32 slice = bp_pool_slice(pool), indices[BP_SLICE_MAX];
 
 	for (index = 0; left && index < bp_pool_nr_blocks(pool); index++) {
@@ -90,37 +90,47 @@ void bp_client_close(struct bp_client *client)
 }
 
 /* Count n more blocks as the client's, if its limit lets it have them. */
-static bool bp_client_count(struct bp_client *client, u32 n)
+static bool bp_client_charge(struct bp_client *client, u32 n)
 {
 	u32 max = client->pool->client_max;
-	int held = atomic_read(&client->held);
+	int charged = atomic_read(&client->charged);
 
 	do {
-		if (max && (n > max || held > max - n))
+		if (max && (n > max || charged > max - n))
 			return false;
-	} while (!atomic_try_cmpxchg(&client->held, &held, held + n));
+	} while (!atomic_try_cmpxchg(&client->charged, &charged, charged + n));
 	return true;
 }
 
+static int bp_client_wait(struct bp_client *client, u32 *indices, u32 n,
+			  ktime_t until)
+{
+	int ret;
+
+	atomic_add(n, &client->waiting);
+	ret = bp_depot_take_wait(&client->pool->depot, indices, n, until,
+				 TASK_INTERRUPTIBLE);
+	atomic_sub(n, &client->waiting);
+	return ret;
+}
+
 /*
- * Counted before they are there: threads of one client that wait side by side
+ * Charged before they are there: threads of one client that wait side by side
  * are never served more than it may hold.
  */
 static int bp_client_take(struct bp_client *client, u32 *indices, u32 n,
 			  ktime_t until)
 {
-	struct bp_depot *depot = &client->pool->depot;
 	int ret;
 
-	if (!bp_client_count(client, n))
+	if (!bp_client_charge(client, n))
 		return -EDQUOT;
 	if (until == BP_NO_WAIT)
-		ret = bp_depot_take(depot, indices, n, false);
+		ret = bp_depot_take(&client->pool->depot, indices, n, false);
 	else
-		ret = bp_depot_take_wait(depot, indices, n, until,
-					 TASK_INTERRUPTIBLE);
+		ret = bp_client_wait(client, indices, n, until);
 	if (ret)
-		atomic_sub(n, &client->held);
+		atomic_sub(n, &client->charged);
 	return ret;
 }
 
@@ -179,7 +189,7 @@ static int bp_client_free_slice(struct bp_client *client, const u32 *indices,
 		if (ret)
 			break;
 	}
-	atomic_sub(freed, &client->held);
+	atomic_sub(freed, &client->charged);
 	bp_pool_give(client->pool, indices, freed, BP_FREED);
 	*done += freed;
 	return ret;

@@ -5,6 +5,7 @@
 
 #include <linux/atomic.h>
 #include <linux/ktime.h>
+#include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
@@ -17,7 +18,8 @@ struct pid;
 struct bp_client {
 	struct blockpool *pool;		/* referenced */
 	u32 id;				/* in the owner table */
-	atomic_t held;			/* blocks, those it waits for included */
+	atomic_t charged;		/* blocks held or waited for: its limit's */
+	atomic_t waiting;		/* of these, waited for */
 
 	/* Of whoever attached it, for reports only. */
 	struct pid *pid;
@@ -34,6 +36,15 @@ int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
 		    ktime_t until);
 int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
 		   u32 *done);
+
+/* Blocks whose owner word is the client's id; exact when nothing moves. */
+static inline u32 bp_client_held(const struct bp_client *client)
+{
+	u32 waiting = atomic_read(&client->waiting);
+	u32 charged = atomic_read(&client->charged);
+
+	return charged - min(waiting, charged);
+}
 
 /* A walk over a pool's clients, between rcu_read_lock() and _unlock(). */
 struct bp_client *bp_client_next(struct blockpool *pool, u32 *id);

@@ -101,7 +101,7 @@ static void bp_device_show_fdinfo(struct seq_file *m, struct file *file)
 		return;
 	seq_printf(m, "pool:\t%s\n", client->pool->name);
 	seq_printf(m, "client:\t%u\n", client->id);
-	seq_printf(m, "held:\t%u\n", atomic_read(&client->held));
+	seq_printf(m, "held:\t%u\n", bp_client_held(client));
 	seq_printf(m, "limit:\t%u\n", client->pool->client_max);
 }
 

@@ -243,9 +243,6 @@ static int bp_free_from_user(struct bp_client *client, u32 n,
 	u32 done = 0;
 	int ret;
 
-	/* Find out before anything is freed whether it can be reported. */
-	if (put_user(0, udone))
-		return -EFAULT;
 	ret = bp_batch_init(&batch, n);
 	if (ret)
 		return ret;
@@ -265,6 +262,9 @@ static int bp_ioctl_free(struct file *file, void *arg, void __user *uarg)
 	struct blockpool_free_args __user *uargs = uarg;
 	struct bp_client *client;
 
+	/* Find out before anything is freed whether it can be reported. */
+	if (put_user(0, &uargs->done))
+		return -EFAULT;
 	if (args->flags || !args->count || args->count > BLOCKPOOL_BATCH_MAX)
 		return -EINVAL;
 	if (!(file->f_mode & FMODE_WRITE))
@@ -337,7 +337,7 @@ static int bp_holder_next(struct blockpool *pool,
 	rcu_read_lock();
 	client = bp_client_next(pool, &args->cursor);
 	if (client) {
-		args->held = atomic_read(&client->held);
+		args->held = bp_client_held(client);
 		args->limit = pool->client_max;
 		args->pid = pid_vnr(client->pid);
 		args->uid = from_kuid_munged(current_user_ns(), client->uid);

@@ -162,7 +162,7 @@ struct blockpool_alloc_args {
  * @size: sizeof(struct blockpool_free_args)
  * @flags: zero
  * @count: number of indices, 1 to BLOCKPOOL_BATCH_MAX
- * @done: out, also on EINVAL and EPERM: how many were freed
+ * @done: out, whatever else is wrong: how many were freed
  * @indices: address of __u32[count]
  *
  * Frees in order up to the first index that it must refuse: that one is
@@ -254,7 +254,7 @@ struct blockpool_list_args {
  * struct blockpool_holder_args - ioctl(BLOCKPOOL_IOC_HOLDER), the next client
  * @size: sizeof(struct blockpool_holder_args)
  * @cursor: in: 0 to begin, then as it came back: the client's id
- * @held: out: blocks held, those that it waits for included
+ * @held: out: blocks held
  * @limit: out: most that it may hold, 0 for no limit
  * @pid: out: process that attached it, 0 if not in the caller's pid namespace
  * @uid: out: its effective user then, in the caller's user namespace
