@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# bash completion for blockpoolctl
+
+_blockpoolctl()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} words
+	case ${COMP_WORDS[1]} in
+	load) words='--block-size --nr-blocks --mode' ;;
+	create) words='--block-size --nr-blocks --mode --client-max' ;;
+	watch) words='--interval --count' ;;
+	esac
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		words='load unload create rm list show holders watch'
+	elif [[ ${COMP_WORDS[1]} = @(rm|show|holders|watch) ]]; then
+		words+=" $(blockpoolctl list 2>/dev/null |
+			awk 'NR > 1 && $1 ~ /^[[:alnum:]_.-]+$/ { print $1 }')"
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words --json --help --version" -- "$word")
+	[ "${COMP_WORDS[1]}" != load ] || compopt -o default
+}
+
+complete -F _blockpoolctl blockpoolctl

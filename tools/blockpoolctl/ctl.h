@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* blockpoolctl: what its rooms share. */
+#ifndef BLOCKPOOLCTL_H
+#define BLOCKPOOLCTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/blockpool.h>
+
+#define DEVICE		"/dev/blockpool"
+#define MODULE		"blockpool"
+#define DEFAULT_POOL	"default"
+
+/* Exit status: 0, or one of these. */
+#define EXIT_FAILED	1
+#define EXIT_MISUSED	2
+
+/* What the command line asked for. */
+struct opts {
+	bool json;
+	bool has_block_size;
+	bool has_nr_blocks;
+	__u32 block_size;
+	__u32 nr_blocks;
+	__u32 client_max;
+	__u32 mode;		/* 0: not given */
+	double interval;	/* seconds */
+	unsigned long count;	/* frames; 0: without end */
+	const char *arg;	/* NAME, POOL or MODULE.ko; NULL if not given */
+};
+
+/* main.c's table names these; each returns the exit status. */
+int cmd_load(const struct opts *opts);
+int cmd_unload(const struct opts *opts);
+int cmd_create(const struct opts *opts);
+int cmd_rm(const struct opts *opts);
+int cmd_list(const struct opts *opts);
+int cmd_show(const struct opts *opts);
+int cmd_holders(const struct opts *opts);
+int cmd_watch(const struct opts *opts);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The options of all commands, and how their values are read. */
+#ifndef BLOCKPOOLCTL_OPTIONS_H
+#define BLOCKPOOLCTL_OPTIONS_H
+
+#include "ctl.h"
+
+/* One letter an option, as a command lists those that it takes. */
+#define OPT_BLOCK_SIZE	"b"
+#define OPT_NR_BLOCKS	"n"
+#define OPT_MODE	"m"
+#define OPT_CLIENT_MAX	"c"
+#define OPT_INTERVAL	"i"
+#define OPT_COUNT	"k"
+
+enum parsed { PARSED_OK, PARSED_BAD, PARSED_HELP, PARSED_VERSION };
+
+/*
+ * Read options up to the first other word (taken is NULL: what comes before the
+ * command) or in all of argv.  optind then says where the other words begin.
+ * PARSED_BAD: the error has been told.
+ */
+enum parsed parse_options(int argc, char **argv, const char *taken,
+			  struct opts *opts);
+
+#endif
