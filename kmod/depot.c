@@ -26,14 +26,25 @@ struct bp_waiter {
 	bool served;
 };
 
-static void bp_depot_wake_pollers(struct irq_work *work)
+/* All, the exclusive too: one of them may want no block at all. */
+static void bp_depot_wake_now(struct bp_depot *depot)
 {
-	struct bp_depot *depot =
-		container_of(work, struct bp_depot, wake_pollers);
-
-	/* All, the exclusive too: one of them may want no block at all. */
 	__wake_up(&depot->pollers, TASK_INTERRUPTIBLE, 0,
 		  poll_to_key(EPOLLOUT | EPOLLWRNORM));
+}
+
+static void bp_depot_wake_later(struct irq_work *work)
+{
+	bp_depot_wake_now(container_of(work, struct bp_depot, wake_pollers));
+}
+
+/* Without the depot's lock, and at once unless the lock of the list forbids it. */
+static void bp_depot_wake_pollers(struct bp_depot *depot)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) ? preemptible() : !irqs_disabled())
+		bp_depot_wake_now(depot);
+	else
+		irq_work_queue(&depot->wake_pollers);
 }
 
 int bp_depot_init(struct bp_depot *depot, u32 nr_blocks)
@@ -49,7 +60,7 @@ int bp_depot_init(struct bp_depot *depot, u32 nr_blocks)
 	depot->min_free = nr_blocks;
 	INIT_LIST_HEAD(&depot->waiters);
 	init_waitqueue_head(&depot->pollers);
-	init_irq_work(&depot->wake_pollers, bp_depot_wake_pollers);
+	init_irq_work(&depot->wake_pollers, bp_depot_wake_later);
 	return 0;
 }
 
@@ -95,18 +106,18 @@ static void bp_depot_serve(struct bp_depot *depot)
 }
 
 /*
- * There are more blocks, or fewer claims on them.  Pollers hear of every block
- * and not only of the first: one that waits for edges may need several.
+ * There are more blocks, or fewer claims on them.  Returns whether the pollers
+ * are to hear of it: of every block and not only of the first, since one that
+ * waits for edges may need several.
  */
-static void bp_depot_more(struct bp_depot *depot)
+static bool bp_depot_more(struct bp_depot *depot)
 {
 	bp_depot_serve(depot);
 	/*
 	 * A poller is on the list before it looks, under the lock, at what
 	 * there is: it is seen here, or it sees the block.
 	 */
-	if (bp_depot_unclaimed(depot) && waitqueue_active(&depot->pollers))
-		irq_work_queue(&depot->wake_pollers);
+	return bp_depot_unclaimed(depot) && waitqueue_active(&depot->pollers);
 }
 
 /**
@@ -136,14 +147,17 @@ int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge)
 static bool bp_depot_leave(struct bp_depot *depot, struct bp_waiter *waiter)
 {
 	unsigned long flags;
+	bool wake = false;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	if (!waiter->served) {
 		list_del(&waiter->link);
 		depot->nr_waiting--;
-		bp_depot_more(depot);
+		wake = bp_depot_more(depot);
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	if (wake)
+		bp_depot_wake_pollers(depot);
 	return !waiter->served;
 }
 
@@ -227,12 +241,15 @@ void bp_depot_give(struct bp_depot *depot, const u32 *indices, u32 n,
 		   enum bp_cause cause)
 {
 	unsigned long flags;
+	bool wake;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	if (!WARN_ON_ONCE(!bp_stack_push_bulk(&depot->stack, indices, n)))
 		depot->given[cause] += n;
-	bp_depot_more(depot);
+	wake = bp_depot_more(depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	if (wake)
+		bp_depot_wake_pollers(depot);
 }
 
 /**
@@ -268,12 +285,15 @@ bool bp_depot_wipe_begin(struct bp_depot *depot, u32 *below, u32 *index)
 void bp_depot_wipe_end(struct bp_depot *depot, u32 index)
 {
 	unsigned long flags;
+	bool wake;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	WARN_ON_ONCE(!bp_stack_push(&depot->stack, index));
 	depot->nr_wiping--;
-	bp_depot_more(depot);
+	wake = bp_depot_more(depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	if (wake)
+		bp_depot_wake_pollers(depot);
 }
 
 /* Whether bp_depot_take() of one block, without barging, would succeed now. */

@@ -24,8 +24,9 @@ enum bp_cause {
  * @lock is a leaf, raw and taken with interrupts off, so that the depot serves
  * any context but NMI, also on PREEMPT_RT.  It is held for one copy of at most
  * BLOCKPOOL_BATCH_MAX indices or, since bp_pool_give() cuts its batches and each
- * waiter wants a block at least, BP_SLICE_MAX wake-ups.  @pollers has a lock that
- * may sleep on PREEMPT_RT: @wake_pollers takes it later, from its own interrupt.
+ * waiter wants a block at least, BP_SLICE_MAX wake-ups.  The lock of @pollers may
+ * sleep on PREEMPT_RT and is not for hard interrupts: from there @wake_pollers
+ * takes it later.
  */
 struct bp_depot {
 	raw_spinlock_t lock;
