@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../kmod/geometry.h"
+#include "../../kmod/stack.h"
+#include "model.h"
+
+struct model model;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct bp_geometry geo;		/* all that follows is under the lock */
+static struct bp_stack stack;
+static __u32 *owners;
+static __u32 block_size;
+
+void model_init(__u32 size, __u32 nr_blocks)
+{
+	model = (struct model){ .fd = -1 };
+	block_size = size;
+	bp_geometry_init(&geo, size, nr_blocks, sysconf(_SC_PAGESIZE));
+	free(stack.elements);
+	free(owners);
+	bp_stack_init(&stack, calloc(nr_blocks, sizeof(u32)), nr_blocks);
+	bp_stack_fill(&stack);
+	owners = calloc(nr_blocks, sizeof(*owners));
+}
+
+__u32 model_held(void)
+{
+	__u32 i, held = 0;
+
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < geo.nr_blocks; i++)
+		held += owners[i] == MODEL_CLIENT;
+	pthread_mutex_unlock(&lock);
+	return held;
+}
+
+void model_steal(__u32 index)
+{
+	pthread_mutex_lock(&lock);
+	owners[index] = MODEL_CLIENT + 1;
+	pthread_mutex_unlock(&lock);
+}
+
+static int model_create(struct blockpool_create_args *args)
+{
+	model.created = *args;
+	model.create_calls++;
+	return args->size == sizeof(*args) ? 0 : EINVAL;
+}
+
+static int model_name(const struct blockpool_name_args *args, char *to)
+{
+	memcpy(to, args->name, sizeof(args->name));
+	return args->size == sizeof(*args) && !args->flags ? 0 : EINVAL;
+}
+
+static int model_info(struct blockpool_info *info)
+{
+	if (info->size != sizeof(*info))
+		return EINVAL;
+	info->block_size = block_size;
+	info->nr_blocks = geo.nr_blocks;
+	info->stride = geo.stride;
+	info->map_size = model.map_size ? model.map_size : geo.map_size;
+	return 0;
+}
+
+static int model_stats(struct blockpool_stats *stats)
+{
+	if (stats->size != sizeof(*stats))
+		return EINVAL;
+	stats->nr_blocks = geo.nr_blocks;
+	stats->nr_free = stack.nr;
+	stats->nr_held = geo.nr_blocks - stack.nr;
+	return 0;
+}
+
+static int model_alloc(struct blockpool_alloc_args *args)
+{
+	u32 *indices = (u32 *)(uintptr_t)args->indices;
+	u32 batch[BLOCKPOOL_BATCH_MAX], i;
+
+	if (args->size != sizeof(*args) || !args->count ||
+	    args->count > BLOCKPOOL_BATCH_MAX)
+		return EINVAL;
+	model.timeout_ms = args->timeout_ms;
+	if (!bp_stack_pop_bulk(&stack, batch, args->count))
+		return args->flags & BLOCKPOOL_ALLOC_WAIT ? ETIMEDOUT : EAGAIN;
+	for (i = 0; i < args->count; i++)
+		owners[batch[i]] = MODEL_CLIENT;
+	/* As copy_to_user() does, whatever the address is aligned to. */
+	memcpy(indices, batch, args->count * sizeof(*batch));
+	return 0;
+}
+
+static int model_free(struct blockpool_free_args *args)
+{
+	const u32 *indices = (const u32 *)(uintptr_t)args->indices;
+
+	if (args->size != sizeof(*args) || !args->count ||
+	    args->count > BLOCKPOOL_BATCH_MAX)
+		return EINVAL;
+	for (args->done = 0; args->done < args->count; args->done++) {
+		u32 index = indices[args->done];
+
+		if (index >= geo.nr_blocks)
+			return EINVAL;
+		if (owners[index] != MODEL_CLIENT)
+			return EPERM;
+		owners[index] = BLOCKPOOL_OWNER_FREE;
+		bp_stack_push(&stack, index);
+	}
+	return 0;
+}
+
+static int dispatch(unsigned long request, void *arg)
+{
+	if (model.fail_error && request == model.fail_request)
+		return model.fail_error;
+	switch (request) {
+	case BLOCKPOOL_IOC_CREATE:	return model_create(arg);
+	case BLOCKPOOL_IOC_ATTACH:	return model_name(arg, model.attached);
+	case BLOCKPOOL_IOC_UNLINK:	return model_name(arg, model.unlinked);
+	case BLOCKPOOL_IOC_INFO:	return model_info(arg);
+	case BLOCKPOOL_IOC_STATS:	return model_stats(arg);
+	case BLOCKPOOL_IOC_ALLOC:	return model_alloc(arg);
+	case BLOCKPOOL_IOC_FREE:	return model_free(arg);
+	default:			return ENOTTY;
+	}
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	if (strcmp(path, "/dev/blockpool") || model.open_error) {
+		errno = model.open_error ? model.open_error : ENOENT;
+		return -1;
+	}
+	model.open_flags = flags;
+	model.fd = memfd_create("blockpool", MFD_CLOEXEC);
+	if (model.fd >= 0 && ftruncate(model.fd, geo.map_size))
+		return -1;
+	return model.fd;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+	int error;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+
+	pthread_mutex_lock(&lock);
+	error = fd == model.fd ? dispatch(request, arg) : EBADF;
+	pthread_mutex_unlock(&lock);
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
+}
