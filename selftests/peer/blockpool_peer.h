@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * /dev/blockpool_peer: have a second kernel module use blockpool, in a context
+ * of choice.  For the tests and the demo, by root only.
+ *
+ * One open file has one pool at a time and is one kernel user of it.  Blocks
+ * that it took and did not free are freed when it is closed, opens another pool
+ * or lets go of this one.
+ *
+ * errno: what blockpool said; or, from the peer itself, so that the two are never
+ * mistaken: EBADR for a bad request, ENXIO without a pool, EPROTO if the
+ * context was not the one asked for.
+ */
+#ifndef BLOCKPOOL_PEER_H
+#define BLOCKPOOL_PEER_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define BLOCKPOOL_PEER_NAME_SIZE	64	/* more than a pool's name may have */
+#define BLOCKPOOL_PEER_COUNT_MAX	8192U
+
+/* Where the peer calls blockpool from. */
+#define BLOCKPOOL_PEER_PROCESS	0U
+#define BLOCKPOOL_PEER_SOFTIRQ	1U
+#define BLOCKPOOL_PEER_HARDIRQ	2U
+#define BLOCKPOOL_PEER_CONTEXTS	3U
+
+/* Use GFP_KERNEL, in process context only; else it is GFP_ATOMIC. */
+#define BLOCKPOOL_PEER_SLEEP	0x1U
+
+/* blockpool_get(name), for BLOCKPOOL_PEER_OPEN */
+struct blockpool_peer_open {
+	char name[32];
+};
+
+/*
+ * CRC-32C of the first @length bytes of block @index, in place, whoever holds
+ * it; for BLOCKPOOL_PEER_CRC.
+ */
+struct blockpool_peer_crc {
+	__u32 index;
+	__u32 length;
+	__u32 crc;		/* out */
+	__u32 __reserved;
+};
+
+/* blockpool_create(), for BLOCKPOOL_PEER_CREATE */
+struct blockpool_peer_create {
+	char name[BLOCKPOOL_PEER_NAME_SIZE];	/* NUL-terminated */
+	__u64 block_size;
+	__u32 nr_blocks;
+	__u32 flags;
+	__u32 mode;		/* 16 bits */
+	__u32 client_max;
+	__u32 null_name;	/* 1: give NULL for the name */
+	__u32 __reserved;
+};
+
+#define BLOCKPOOL_PEER_ALLOC		0U	/* blockpool_alloc(), count times */
+#define BLOCKPOOL_PEER_ALLOC_BULK	1U
+#define BLOCKPOOL_PEER_FREE		2U	/* blockpool_free(), count times */
+#define BLOCKPOOL_PEER_FREE_BULK	3U
+
+/*
+ * Take or free @count blocks, 0 to BLOCKPOOL_PEER_COUNT_MAX, in one go in that
+ * context; for BLOCKPOOL_PEER_OP.  ALLOC stops at the first NULL.  A FREE need not
+ * be of a block that this file took: blockpool shall refuse it.
+ */
+struct blockpool_peer_op {
+	__u32 op;
+	__u32 context;
+	__u32 flags;		/* BLOCKPOOL_PEER_SLEEP or 0 */
+	__u32 count;
+	__s32 result;		/* out: ALLOC: how many; bulk: 0 or -errno */
+	__u32 __reserved;
+	__u64 indices;		/* __u32[count]: out for ALLOC, in for FREE */
+};
+
+/* Addresses that are no block; of those near a block, its index is given. */
+#define BLOCKPOOL_PEER_NULL	0U
+#define BLOCKPOOL_PEER_USER	1U	/* a user space address */
+#define BLOCKPOOL_PEER_ERROR	2U	/* ERR_PTR(-ENOMEM) */
+#define BLOCKPOOL_PEER_STACK	3U
+#define BLOCKPOOL_PEER_STATIC	4U	/* the module's own data */
+#define BLOCKPOOL_PEER_TEXT	5U	/* the module's own code */
+#define BLOCKPOOL_PEER_KMALLOC	6U
+#define BLOCKPOOL_PEER_VMALLOC	7U
+#define BLOCKPOOL_PEER_PAGE	8U	/* a page of its own */
+#define BLOCKPOOL_PEER_BEFORE	9U	/* one byte before the block */
+#define BLOCKPOOL_PEER_INSIDE	10U	/* its second byte */
+#define BLOCKPOOL_PEER_HALF	11U	/* half a block into it */
+#define BLOCKPOOL_PEER_BEHIND	12U	/* the byte behind its last */
+#define BLOCKPOOL_PEER_KINDS	13U
+
+/*
+ * Give such an address to blockpool_index(), and, if @free is 1, to
+ * blockpool_free(); for BLOCKPOOL_PEER_BAD.
+ */
+struct blockpool_peer_bad {
+	__u32 kind;
+	__u32 context;
+	__u32 index;
+	__u32 free;
+	__u32 found;		/* out: what blockpool_index() said */
+	__u32 __reserved;
+};
+
+/*
+ * FILL writes the pattern of @seed over the first @length bytes of a block that
+ * this file holds (EPERM); CHECK compares any block with it (EILSEQ).
+ */
+struct blockpool_peer_data {
+	__u32 index;
+	__u32 length;
+	__u32 seed;
+	__u32 __reserved;
+};
+
+static inline __u8 blockpool_peer_byte(__u32 seed, __u32 at)
+{
+	return (__u8)(seed * 167 + (seed >> 8) * 31 + at * 7 + (at >> 8) * 3);
+}
+
+/* Where block @index lies; EADDRNOTAVAIL if not in the direct map. */
+struct blockpool_peer_where {
+	__u32 index;
+	__u32 __reserved;
+	__u64 physical;		/* out */
+};
+
+/* Walks all blocks: the counts of what is wrong with them; all out. */
+struct blockpool_peer_walk {
+	__u32 nr_blocks;	/* how many indices have a block */
+	__u32 misaligned;	/* not on a cache line */
+	__u32 wrong_index;	/* blockpool_index(blockpool_block(i)) is not i */
+	__u32 wrong_inside;	/* an address inside a block has an index */
+	__u32 wrong_beyond;	/* an index beyond the end has a block */
+	__u32 __reserved;
+};
+
+/*
+ * Take and free at random, @batch blocks or fewer at a step, holding up to @depth.
+ * Each block is stamped over its first @length bytes when it is taken, and
+ * checked before it is freed.  At the end all is freed.
+ *
+ * CHURN_RUN does @steps steps, in any context, and returns.  CHURN_START goes
+ * on in softirq or hardirq, on the CPU where it is called, until CHURN_STOP.
+ */
+struct blockpool_peer_churn {
+	__u32 context;
+	__u32 flags;		/* BLOCKPOOL_PEER_SLEEP or 0 */
+	__u32 interval_us;	/* in softirq and hardirq: between steps */
+	__u32 steps;		/* CHURN_START: 0 */
+	__u32 depth;
+	__u32 batch;
+	__u32 length;
+	__u32 seed;		/* also the stamp: no two holders' may be equal */
+	__u64 done;		/* out: steps */
+	__u64 taken;		/* out: blocks */
+	__u64 freed;		/* out: blocks */
+	__u64 failed;		/* out: calls that got nothing */
+	__u64 corrupted;	/* out: blocks that had changed */
+};
+
+#define BLOCKPOOL_PEER_DEPTH_MAX	256U
+#define BLOCKPOOL_PEER_BATCH_MAX	32U
+#define BLOCKPOOL_PEER_STEPS_MAX	1000000U
+#define BLOCKPOOL_PEER_INTERVAL_MIN	50U		/* microseconds */
+#define BLOCKPOOL_PEER_INTERVAL_MAX	1000000U
+#define BLOCKPOOL_PEER_STEP_BYTES_MAX	(256U << 10)	/* batch * length */
+
+#define BLOCKPOOL_PEER_OPEN	_IOW(0xBF, 0, struct blockpool_peer_open)
+#define BLOCKPOOL_PEER_CRC	_IOWR(0xBF, 1, struct blockpool_peer_crc)
+#define BLOCKPOOL_PEER_CREATE	_IOW(0xBF, 2, struct blockpool_peer_create)
+#define BLOCKPOOL_PEER_CLOSE	_IO(0xBF, 3)		/* blockpool_put() */
+#define BLOCKPOOL_PEER_OP	_IOWR(0xBF, 4, struct blockpool_peer_op)
+#define BLOCKPOOL_PEER_BAD	_IOWR(0xBF, 5, struct blockpool_peer_bad)
+#define BLOCKPOOL_PEER_FILL	_IOW(0xBF, 6, struct blockpool_peer_data)
+#define BLOCKPOOL_PEER_CHECK	_IOW(0xBF, 7, struct blockpool_peer_data)
+#define BLOCKPOOL_PEER_WHERE	_IOWR(0xBF, 8, struct blockpool_peer_where)
+#define BLOCKPOOL_PEER_WALK	_IOR(0xBF, 9, struct blockpool_peer_walk)
+#define BLOCKPOOL_PEER_CHURN_RUN	_IOWR(0xBF, 10, struct blockpool_peer_churn)
+#define BLOCKPOOL_PEER_CHURN_START	_IOW(0xBF, 11, struct blockpool_peer_churn)
+#define BLOCKPOOL_PEER_CHURN_STOP	_IOR(0xBF, 12, struct blockpool_peer_churn)
+
+#endif /* BLOCKPOOL_PEER_H */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* blockpool_peer, inside. */
+#ifndef PEER_H
+#define PEER_H
+
+#include <linux/gfp.h>
+#include <linux/hrtimer.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/uaccess.h>
+#include <linux/xarray.h>
+#include <blockpool.h>
+
+#include "blockpool_peer.h"
+
+struct peer_churn;
+
+/**
+ * struct peer - an open file
+ * @lock: held over each ioctl; protects all below
+ * @pool: the pool, or NULL
+ * @nr_blocks: its number of blocks
+ * @block_bytes: how much of a block may be touched
+ * @held: blocks that BLOCKPOOL_PEER_OP took, by index
+ * @churn: the churn that goes on, or NULL
+ */
+struct peer {
+	struct mutex lock;	/* one ioctl at a time */
+	struct blockpool *pool;
+	u32 nr_blocks;
+	size_t block_bytes;
+	struct xarray held;
+	struct peer_churn *churn;
+};
+
+/* context.c */
+bool peer_in_context(u32 context);
+enum hrtimer_mode peer_timer_mode(u32 context);
+int peer_call(u32 context, void (*function)(void *arg), void *arg);
+
+/* ops.c */
+long peer_op(struct peer *peer, struct blockpool_peer_op __user *user);
+void peer_free_held(struct peer *peer);
+
+/* look.c */
+void peer_measure(struct peer *peer);
+long peer_crc(struct peer *peer, struct blockpool_peer_crc __user *user);
+long peer_fill(struct peer *peer, struct blockpool_peer_data __user *user);
+long peer_check(struct peer *peer, struct blockpool_peer_data __user *user);
+long peer_where(struct peer *peer, struct blockpool_peer_where __user *user);
+long peer_walk(struct peer *peer, struct blockpool_peer_walk __user *user);
+
+/* bad.c */
+long peer_bad(struct peer *peer, struct blockpool_peer_bad __user *user);
+
+/* churn.c */
+long peer_churn_run(struct peer *peer, struct blockpool_peer_churn __user *user);
+long peer_churn_start(struct peer *peer,
+		      struct blockpool_peer_churn __user *user);
+long peer_churn_stop(struct peer *peer,
+		     struct blockpool_peer_churn __user *user);
+void peer_churn_end(struct peer *peer);
+
+#endif /* PEER_H */

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What one user left in a block, a client of another user does not see.
+ *
+ * Root is a user too: the test itself never attaches a pool before the two
+ * whose secrets matter have.
+ */
+#include <signal.h>
+
+#include "kselftest_harness.h"
+#include "pool.h"
+
+#define NR_BLOCKS	202	/* does not fill the last page */
+#define BLOCK_SIZE	1500	/* the stride is longer, and so is the mapping */
+#define SECRET		0x5ec2e7a5U
+#define RACES		40
+#define RACE_TAKES	300
+
+static const struct blockpool_create_args shared = {
+	.block_size = BLOCK_SIZE,
+	.nr_blocks = NR_BLOCKS,
+	.mode = 0666,
+};
+
+/* Two processes: user A, who has secrets, and user B, who looks for them. */
+FIXTURE(secret)
+{
+	mode_t node;
+	char name[BLOCKPOOL_NAME_SIZE];
+	struct step a, b;	/* posted by A, by B */
+};
+
+FIXTURE_SETUP(secret)
+{
+	self->node = device_share();
+	pool_name(self->name);
+	step_init(&self->a);
+	step_init(&self->b);
+}
+
+FIXTURE_TEARDOWN(secret)
+{
+	if (pool_listed(self->name))
+		pool_unlink(self->name);
+	device_restore(self->node);
+}
+
+static void spill(char *at, size_t bytes)
+{
+	__u32 *words = (__u32 *)at;
+
+	for (size_t i = 0; i < bytes / sizeof(*words); i++)
+		words[i] = SECRET;
+}
+
+static bool clean(const char *at, size_t bytes)
+{
+	const __u32 *words = (const __u32 *)at;
+
+	for (size_t i = 0; i < bytes / sizeof(*words); i++) {
+		if (words[i] == SECRET)
+			return false;
+	}
+	return true;
+}
+
+/* What can be seen of a block: all of its stride, and the last page's rest. */
+static size_t visible(const struct blockpool_info *info, __u32 index)
+{
+	if (index < info->nr_blocks - 1)
+		return info->stride;
+	return info->map_size - (size_t)index * info->stride;
+}
+
+/* A's client, which holds all blocks, with the secret in every byte there is. */
+static __u32 *fill_all(int fd)
+{
+	struct blockpool_info info = pool_info(fd);
+	char *map = pool_map(fd);
+	__u32 *indices = pool_take_all(fd);
+
+	spill(map, info.map_size);
+	must(!munmap(map, info.map_size));
+	return indices;
+}
+
+/* What B can see of the free blocks, used or not. */
+static void see_nothing_free(int fd)
+{
+	struct blockpool_info info = pool_info(fd);
+	__u32 owners[NR_BLOCKS];
+	char *map = mmap(NULL, info.map_size, PROT_READ, MAP_SHARED, fd, 0);
+
+	must(map != MAP_FAILED);
+	must(!pool_owners(fd, 0, NR_BLOCKS, owners));
+	for (__u32 i = 0; i < NR_BLOCKS; i++)
+		must(owners[i] || clean(map + (size_t)i * info.stride,
+					visible(&info, i)));
+	must(!munmap(map, info.map_size));
+}
+
+/* And what it gets when it takes all that there is. */
+static void see_nothing_taken(int fd, __u32 expected)
+{
+	struct blockpool_info info = pool_info(fd);
+	char *map = pool_map(fd);
+	__u32 count = 0;
+	int index;
+
+	while ((index = pool_take(fd)) >= 0) {
+		must(clean(map + (size_t)index * info.stride,
+			   visible(&info, index)));
+		count++;
+	}
+	must(count == expected);
+	must(!munmap(map, info.map_size));
+}
+
+static pid_t child_as(uid_t uid)
+{
+	pid_t pid = child_fork();
+
+	if (!pid)
+		become(uid, uid);
+	return pid;
+}
+
+static int create_shared(const char *name, __u32 flags)
+{
+	struct blockpool_create_args args = shared;
+	int fd = pool_open(O_RDWR);
+
+	args.flags = flags;
+	must(!pool_create_args(fd, name, args));
+	return fd;
+}
+
+TEST_F(secret, freed_before_the_other_comes)
+{
+	pid_t a, b;
+	int fd;
+
+	a = child_as(USER_A);
+	if (!a) {
+		fd = create_shared(self->name, 0);
+		must(!pool_free(fd, fill_all(fd), NR_BLOCKS, NULL));
+		step_post(&self->a);
+		step_await(&self->b);
+		_exit(0);
+	}
+	step_await(&self->a);
+	b = child_as(USER_B);
+	if (!b) {
+		fd = pool_join(self->name);
+		see_nothing_free(fd);
+		see_nothing_taken(fd, NR_BLOCKS);
+		_exit(0);
+	}
+	ASSERT_EQ(0, child_reap(b));
+	step_post(&self->b);
+	ASSERT_EQ(0, child_reap(a));
+}
+
+/* It is enough to be able to read. */
+TEST_F(secret, freed_before_a_reader_comes)
+{
+	pid_t a, b;
+	int fd;
+
+	a = child_as(USER_A);
+	if (!a) {
+		fd = create_shared(self->name, 0);
+		must(!pool_free(fd, fill_all(fd), NR_BLOCKS, NULL));
+		step_post(&self->a);
+		step_await(&self->b);
+		_exit(0);
+	}
+	step_await(&self->a);
+	b = child_as(USER_B);
+	if (!b) {
+		fd = pool_open(O_RDONLY);
+		must(!pool_attach(fd, self->name));
+		see_nothing_free(fd);
+		_exit(0);
+	}
+	ASSERT_EQ(0, child_reap(b));
+	step_post(&self->b);
+	ASSERT_EQ(0, child_reap(a));
+}
+
+/* The pool outlives A; B is then its only client, but not its first. */
+TEST_F(secret, left_in_a_persistent_pool)
+{
+	pid_t a, b;
+	int fd;
+
+	a = child_as(USER_A);
+	if (!a) {
+		fd = create_shared(self->name, BLOCKPOOL_PERSIST);
+		must(!pool_free(fd, fill_all(fd), NR_BLOCKS / 2, NULL));
+		_exit(0);
+	}
+	ASSERT_EQ(0, child_reap(a));
+	b = child_as(USER_B);
+	if (!b) {
+		fd = pool_join(self->name);
+		see_nothing_free(fd);
+		see_nothing_taken(fd, NR_BLOCKS);
+		_exit(0);
+	}
+	ASSERT_EQ(0, child_reap(b));
+}
+
+/* Half is free when B comes; the other half comes back in some other way. */
+enum back {
+	BACK_FREED,
+	BACK_CLOSED,
+	BACK_KILLED,
+};
+
+FIXTURE(back)
+{
+	mode_t node;
+	char name[BLOCKPOOL_NAME_SIZE];
+	struct step a, b;
+};
+
+FIXTURE_VARIANT(back)
+{
+	enum back back;
+};
+
+FIXTURE_VARIANT_ADD(back, freed)
+{
+	.back = BACK_FREED,
+};
+
+FIXTURE_VARIANT_ADD(back, closed)
+{
+	.back = BACK_CLOSED,
+};
+
+FIXTURE_VARIANT_ADD(back, killed)
+{
+	.back = BACK_KILLED,
+};
+
+FIXTURE_SETUP(back)
+{
+	self->node = device_share();
+	pool_name(self->name);
+	step_init(&self->a);
+	step_init(&self->b);
+}
+
+FIXTURE_TEARDOWN(back)
+{
+	device_restore(self->node);
+}
+
+static void give_back(int fd, const __u32 *indices, enum back back)
+{
+	switch (back) {
+	case BACK_FREED:
+		must(!pool_free(fd, indices, NR_BLOCKS / 2, NULL));
+		break;
+	case BACK_CLOSED:
+		close(fd);
+		break;
+	case BACK_KILLED:
+		kill(getpid(), SIGKILL);
+		break;
+	}
+}
+
+TEST_F(back, while_the_other_looks_on)
+{
+	__u32 *indices;
+	pid_t a, b;
+	int fd;
+
+	a = child_as(USER_A);
+	if (!a) {
+		fd = create_shared(self->name, 0);
+		indices = fill_all(fd);
+		must(!pool_free(fd, indices, NR_BLOCKS / 2, NULL));
+		step_post(&self->a);
+		step_await(&self->b);
+		give_back(fd, indices + NR_BLOCKS / 2, variant->back);
+		step_post(&self->a);
+		for (;;)
+			pause();
+	}
+	step_await(&self->a);
+	b = child_as(USER_B);
+	if (!b) {
+		fd = pool_join(self->name);
+		see_nothing_free(fd);
+		see_nothing_taken(fd, NR_BLOCKS / 2);
+		pool_give_all(fd);
+		step_post(&self->b);
+		pool_await_held(fd, 0);
+		see_nothing_free(fd);
+		see_nothing_taken(fd, NR_BLOCKS);
+		_exit(0);
+	}
+	ASSERT_EQ(0, child_reap(b));
+	ASSERT_EQ(128 + SIGKILL, child_kill(a));
+}
+
+/* Straight from A's hand into B's, who waits for it. */
+TEST_F(back, to_one_who_waits)
+{
+	__u32 indices[NR_BLOCKS];
+	struct blockpool_info info;
+	pid_t a, b;
+	char *map;
+	int fd;
+
+	a = child_as(USER_A);
+	if (!a) {
+		fd = create_shared(self->name, 0);
+		fill_all(fd);
+		step_post(&self->a);
+		step_await(&self->b);
+		pool_await_waiting(fd, 1);
+		for (int i = 0; i < NR_BLOCKS; i++)
+			indices[i] = i;
+		if (variant->back == BACK_FREED)
+			must(!pool_free(fd, indices, NR_BLOCKS, NULL));
+		else
+			give_back(fd, NULL, variant->back);
+		step_await(&self->b);
+		_exit(0);
+	}
+	step_await(&self->a);
+	b = child_as(USER_B);
+	if (!b) {
+		fd = pool_join(self->name);
+		info = pool_info(fd);
+		map = pool_map(fd);
+		step_post(&self->b);
+		must(!pool_alloc_wait(fd, indices, NR_BLOCKS, -1));
+		must(clean(map, info.map_size));
+		_exit(0);
+	}
+	ASSERT_EQ(0, child_reap(b));
+	step_post(&self->b);
+	ASSERT_EQ(variant->back == BACK_KILLED ? 128 + SIGKILL : 0,
+		  child_reap(a));
+}
+
+/*
+ * A spills and frees without a pause while B gets in; whatever B takes from then
+ * on must be clean.
+ */
+static void hammer(int fd)
+{
+	struct blockpool_info info = pool_info(fd);
+	char *map = pool_map(fd);
+	__u32 indices[8];
+
+	for (;;) {
+		if (pool_alloc(fd, indices, 8))
+			continue;
+		for (int i = 0; i < 8; i++)
+			spill(map + (size_t)indices[i] * info.stride,
+			      BLOCK_SIZE);
+		must(!pool_free(fd, indices, 8, NULL));
+	}
+}
+
+static void look(int fd)
+{
+	struct blockpool_info info = pool_info(fd);
+	char *map = pool_map(fd);
+	__u32 indices[8];
+
+	for (int i = 0; i < RACE_TAKES; i++) {
+		if (pool_alloc(fd, indices, 8))
+			continue;
+		for (int j = 0; j < 8; j++) {
+			must(clean(map + (size_t)indices[j] * info.stride,
+				   BLOCK_SIZE));
+		}
+		must(!pool_free(fd, indices, 8, NULL));
+	}
+}
+
+TEST_F_TIMEOUT(secret, spilled_while_the_other_gets_in, 120)
+{
+	pid_t a, b;
+	int fd;
+
+	for (int i = 0; i < RACES; i++) {
+		pool_name(self->name);
+		a = child_as(USER_A);
+		if (!a) {
+			fd = create_shared(self->name, 0);
+			fill_all(fd);
+			pool_give_all(fd);
+			step_post(&self->a);
+			hammer(fd);
+		}
+		step_await(&self->a);
+		b = child_as(USER_B);
+		if (!b) {
+			look(pool_join(self->name));
+			_exit(0);
+		}
+		ASSERT_EQ(0, child_reap(b));
+		ASSERT_EQ(128 + SIGKILL, child_kill(a));
+	}
+}
+
+TEST_HARNESS_MAIN
