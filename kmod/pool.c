@@ -183,13 +183,14 @@ struct blockpool *bp_pool_hold(struct blockpool *pool)
 static bool bp_name_taken(const char *name)
 {
 	struct blockpool *pool;
+	bool taken = false;
 	unsigned long id;
 
-	lockdep_assert_held(&bp_names_lock);
+	rcu_read_lock();
 	xa_for_each(&bp_names, id, pool)
-		if (!strcmp(pool->name, name))
-			return true;
-	return false;
+		taken |= !strcmp(pool->name, name);
+	rcu_read_unlock();
+	return taken;
 }
 
 static int bp_pool_publish(struct blockpool *pool)
@@ -279,6 +280,9 @@ struct blockpool *bp_pool_create(const struct blockpool_attr *attr, kuid_t uid,
 
 	if (!bp_attr_valid(attr))
 		return ERR_PTR(-EINVAL);
+	/* Asked again when the name is given: this only saves the work. */
+	if (bp_name_taken(attr->name))
+		return ERR_PTR(-EEXIST);
 	pool = bp_pool_new(attr, uid, gid);
 	if (!pool)
 		return ERR_PTR(-ENOMEM);

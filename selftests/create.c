@@ -662,6 +662,8 @@ FIXTURE_TEARDOWN(cgroup)
 	if (self->group[0]) {
 		EXPECT_EQ(0, rmdir(self->group));
 	}
+	if (self->enabled)
+		group_write(self->root, "cgroup.subtree_control", "-memory");
 	EXPECT_EQ(0, umount(self->root));
 	EXPECT_EQ(0, rmdir(self->root));
 }
