@@ -223,6 +223,32 @@ void blockpool_free_bulk(struct blockpool *pool, void **blocks, unsigned int n)
 EXPORT_SYMBOL_GPL(blockpool_free_bulk);
 
 /**
+ * blockpool_block_size() - how much of a block may be used
+ * @pool: the pool
+ *
+ * Context: Any.
+ * Return: Bytes, as asked for when the pool was made.
+ */
+size_t blockpool_block_size(const struct blockpool *pool)
+{
+	return pool->block_size;
+}
+EXPORT_SYMBOL_GPL(blockpool_block_size);
+
+/**
+ * blockpool_nr_blocks() - how many blocks there are
+ * @pool: the pool
+ *
+ * Context: Any.
+ * Return: Their number; indices are below it.
+ */
+u32 blockpool_nr_blocks(const struct blockpool *pool)
+{
+	return bp_pool_nr_blocks(pool);
+}
+EXPORT_SYMBOL_GPL(blockpool_nr_blocks);
+
+/**
  * blockpool_index() - the number of a block, the same for all who see it
  * @pool: the pool
  * @block: any address

@@ -45,6 +45,8 @@ int blockpool_alloc_bulk(struct blockpool *pool, gfp_t gfp, void **blocks,
 void blockpool_free_bulk(struct blockpool *pool, void **blocks,
 			 unsigned int n);
 
+size_t blockpool_block_size(const struct blockpool *pool);
+u32 blockpool_nr_blocks(const struct blockpool *pool);
 u32 blockpool_index(const struct blockpool *pool, const void *block);
 void *blockpool_block(const struct blockpool *pool, u32 index);
 

@@ -816,6 +816,7 @@ TEST_F(geometry, every_index)
 	memset(&walk, POOL_POISON, sizeof(walk));
 	ASSERT_EQ(0, pool_ioctl(self->peer, BLOCKPOOL_PEER_WALK, &walk));
 	EXPECT_EQ(variant->nr_blocks, walk.nr_blocks);
+	EXPECT_EQ(variant->block_size, walk.block_size);
 	EXPECT_EQ(0, walk.misaligned);
 	EXPECT_EQ(0, walk.wrong_index);
 	EXPECT_EQ(0, walk.wrong_inside);

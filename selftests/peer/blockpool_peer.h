@@ -131,12 +131,12 @@ struct blockpool_peer_where {
 
 /* Walks all blocks: the counts of what is wrong with them; all out. */
 struct blockpool_peer_walk {
-	__u32 nr_blocks;	/* how many indices have a block */
+	__u32 nr_blocks;	/* what blockpool_nr_blocks() says */
+	__u32 block_size;	/* what blockpool_block_size() says */
 	__u32 misaligned;	/* not on a cache line */
 	__u32 wrong_index;	/* blockpool_index(blockpool_block(i)) is not i */
 	__u32 wrong_inside;	/* an address inside a block has an index */
 	__u32 wrong_beyond;	/* an index beyond the end has a block */
-	__u32 __reserved;
 };
 
 /*

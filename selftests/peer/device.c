@@ -19,9 +19,7 @@ static void peer_let_go(struct peer *peer)
 	peer->pool = NULL;
 }
 
-/* @block_size is 0 where it is not known. */
-static long peer_take_pool(struct peer *peer, struct blockpool *pool,
-			   size_t block_size)
+static long peer_take_pool(struct peer *peer, struct blockpool *pool)
 {
 	if (IS_ERR(pool))
 		return PTR_ERR(pool);
@@ -30,8 +28,8 @@ static long peer_take_pool(struct peer *peer, struct blockpool *pool,
 		return -EPROTO;
 	peer_let_go(peer);
 	peer->pool = pool;
-	peer->block_bytes = block_size;
-	peer_measure(peer);
+	peer->nr_blocks = blockpool_nr_blocks(pool);
+	peer->block_bytes = blockpool_block_size(pool);
 	return 0;
 }
 
@@ -44,7 +42,7 @@ static long peer_open_pool(struct peer *peer,
 		return -EFAULT;
 	if (!memchr(open.name, 0, sizeof(open.name)))
 		return -EBADR;
-	return peer_take_pool(peer, blockpool_get(open.name), 0);
+	return peer_take_pool(peer, blockpool_get(open.name));
 }
 
 static long peer_create_pool(struct peer *peer,
@@ -68,7 +66,7 @@ static long peer_create_pool(struct peer *peer,
 		.mode = create.mode,
 		.client_max = create.client_max,
 	};
-	return peer_take_pool(peer, blockpool_create(&attr), attr.block_size);
+	return peer_take_pool(peer, blockpool_create(&attr));
 }
 
 static long peer_pool_ioctl(struct peer *peer, unsigned int cmd,

@@ -9,52 +9,6 @@
 #include "compat.h"
 #include "peer.h"
 
-/* The number of blocks: the first index that has none. */
-static u32 peer_count_blocks(struct blockpool *pool)
-{
-	u32 low = 0, high = BLOCKPOOL_BLOCKS_MAX, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (blockpool_block(pool, middle))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/*
- * A kernel user that did not create a pool is not told the size of its blocks.
- * No block is larger than the least distance between two of them, and of a pool
- * with a single one nothing is known but its first byte.
- */
-static size_t peer_guess_bytes(struct blockpool *pool, u32 nr_blocks)
-{
-	u32 n = min(nr_blocks, 4096U);
-	size_t least = BLOCKPOOL_BLOCK_SIZE_MAX;
-	char *block, *next;
-	u32 i;
-
-	if (n < 2)
-		return 1;
-	for (i = 0; i + 1 < n; i++) {
-		block = blockpool_block(pool, i);
-		next = blockpool_block(pool, i + 1);
-		least = min_t(size_t, least,
-			      next > block ? next - block : block - next);
-	}
-	return least;
-}
-
-void peer_measure(struct peer *peer)
-{
-	peer->nr_blocks = peer_count_blocks(peer->pool);
-	if (!peer->block_bytes)
-		peer->block_bytes = peer_guess_bytes(peer->pool,
-						     peer->nr_blocks);
-}
-
 static void *peer_block(struct peer *peer, u32 index, u32 length)
 {
 	if (length > peer->block_bytes)
@@ -158,7 +112,10 @@ static void peer_walk_block(struct peer *peer, u32 index,
 
 long peer_walk(struct peer *peer, struct blockpool_peer_walk __user *user)
 {
-	struct blockpool_peer_walk walk = { .nr_blocks = peer->nr_blocks };
+	struct blockpool_peer_walk walk = {
+		.nr_blocks = peer->nr_blocks,
+		.block_size = peer->block_bytes,
+	};
 	static const u32 beyond[] = {
 		BLOCKPOOL_BLOCKS_MAX, 1U << 31, U32_MAX - 1, U32_MAX
 	};

@@ -43,7 +43,6 @@ long peer_op(struct peer *peer, struct blockpool_peer_op __user *user);
 void peer_free_held(struct peer *peer);
 
 /* look.c */
-void peer_measure(struct peer *peer);
 long peer_crc(struct peer *peer, struct blockpool_peer_crc __user *user);
 long peer_fill(struct peer *peer, struct blockpool_peer_data __user *user);
 long peer_check(struct peer *peer, struct blockpool_peer_data __user *user);
