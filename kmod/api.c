@@ -142,8 +142,13 @@ EXPORT_SYMBOL_GPL(blockpool_alloc);
  * @block: from blockpool_alloc() or blockpool_alloc_bulk() on this pool
  *
  * What is not a block of the pool held by the kernel is refused: it is counted
- * and reported, and nothing changes.  What is in the block stays there, for
- * whoever takes it or has it mapped: clear what is secret.
+ * and reported, and nothing changes.  Two frees of one block at the very same
+ * time may slip past that, and so does a free of another module's block: the
+ * kernel is one owner.
+ *
+ * What is in the block stays there, for whoever takes it or has it mapped: clear
+ * what is secret.  After a second user has mapped the pool, blocks are cleared
+ * here, in the caller's context.
  *
  * Context: Any but NMI or under the scheduler's own locks.
  * Return: Nothing.

@@ -18,7 +18,8 @@ struct blockpool;
 
 /**
  * struct blockpool_attr - what a pool shall be
- * @name: printable ASCII without '/', shorter than BLOCKPOOL_NAME_SIZE
+ * @name: printable ASCII without '/', shorter than BLOCKPOOL_NAME_SIZE, not "."
+ *	nor ".."
  * @block_size: bytes a block, 1 to BLOCKPOOL_BLOCK_SIZE_MAX
  * @nr_blocks: 1 to BLOCKPOOL_BLOCKS_MAX
  * @flags: BLOCKPOOL_PERSIST or 0

@@ -85,7 +85,7 @@ void bp_client_close(struct bp_client *client)
 	xa_erase(&pool->clients, client->id);
 	atomic_dec(&pool->nr_clients);
 	put_pid(client->pid);
-	kfree_rcu(client, rcu);
+	kfree(client);
 	bp_pool_put(pool);
 }
 
@@ -219,12 +219,16 @@ int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
 	return ret;
 }
 
-/* The client with the lowest id above *id, and its id; NULL after the last. */
+/*
+ * The client with the lowest id above *id, and its id; NULL after the last.
+ * Under the lock and not RCU: bp_client_close() lets go of the pid at once.
+ */
 struct bp_client *bp_client_next(struct blockpool *pool, u32 *id)
 {
 	unsigned long at = *id;
 	struct bp_client *client;
 
+	lockdep_assert_held(&pool->clients.xa_lock);
 	client = xa_find_after(&pool->clients, &at, S32_MAX, XA_PRESENT);
 	*id = at;
 	return client;

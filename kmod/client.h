@@ -25,8 +25,6 @@ struct bp_client {
 	struct pid *pid;
 	kuid_t uid;
 	char comm[TASK_COMM_LEN];
-
-	struct rcu_head rcu;
 };
 
 struct bp_client *bp_client_open(struct blockpool *pool);
@@ -46,7 +44,7 @@ static inline u32 bp_client_held(const struct bp_client *client)
 	return charged - min(waiting, charged);
 }
 
-/* A walk over a pool's clients, between rcu_read_lock() and _unlock(). */
+/* A walk over a pool's clients: good while their lock is held, xa_lock(). */
 struct bp_client *bp_client_next(struct blockpool *pool, u32 *id);
 
 #endif /* BLOCKPOOL_CLIENT_H */

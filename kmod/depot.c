@@ -88,15 +88,27 @@ static bool bp_depot_pop(struct bp_depot *depot, u32 *indices, u32 n)
 	return true;
 }
 
-/* Ends at the first waiter for whom there is not enough. */
-static void bp_depot_serve(struct bp_depot *depot)
+/* Whether there is enough for the first in the queue. */
+static bool bp_depot_can_serve(struct bp_depot *depot)
 {
-	struct bp_waiter *waiter, *next;
+	struct bp_waiter *waiter;
 
 	lockdep_assert_held(&depot->lock);
-	list_for_each_entry_safe(waiter, next, &depot->waiters, link) {
-		if (!bp_depot_pop(depot, waiter->indices, waiter->n))
-			break;
+	waiter = list_first_entry_or_null(&depot->waiters, struct bp_waiter,
+					  link);
+	return waiter && waiter->n <= depot->stack.nr;
+}
+
+/* Serve the queue, up to BP_SLICE_MAX of it. */
+static void bp_depot_serve(struct bp_depot *depot)
+{
+	struct bp_waiter *waiter;
+	u32 i;
+
+	for (i = 0; i < BP_SLICE_MAX && bp_depot_can_serve(depot); i++) {
+		waiter = list_first_entry(&depot->waiters, struct bp_waiter,
+					  link);
+		bp_depot_pop(depot, waiter->indices, waiter->n);
 		list_del(&waiter->link);
 		depot->nr_waiting--;
 		WRITE_ONCE(waiter->served, true);
@@ -143,22 +155,37 @@ int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge)
 	return ret;
 }
 
-/* Leave the queue, which may let others through.  False if served meanwhile. */
+/* Someone who asked for much is gone: as many as there is enough for get through. */
+static void bp_depot_let_through(struct bp_depot *depot)
+{
+	unsigned long flags;
+	bool wake, again;
+
+	do {
+		raw_spin_lock_irqsave(&depot->lock, flags);
+		wake = bp_depot_more(depot);
+		again = bp_depot_can_serve(depot);
+		raw_spin_unlock_irqrestore(&depot->lock, flags);
+		if (wake)
+			bp_depot_wake_pollers(depot);
+	} while (again);
+}
+
+/* Leave the queue; false if served meanwhile. */
 static bool bp_depot_leave(struct bp_depot *depot, struct bp_waiter *waiter)
 {
 	unsigned long flags;
-	bool wake = false;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	if (!waiter->served) {
 		list_del(&waiter->link);
 		depot->nr_waiting--;
-		wake = bp_depot_more(depot);
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	if (wake)
-		bp_depot_wake_pollers(depot);
-	return !waiter->served;
+	if (waiter->served)
+		return false;
+	bp_depot_let_through(depot);
+	return true;
 }
 
 static int bp_depot_sleep(struct bp_waiter *waiter, ktime_t until,

@@ -22,9 +22,10 @@ enum bp_cause {
 
 /*
  * @lock is a leaf, raw and taken with interrupts off, so that the depot serves
- * any context but NMI, also on PREEMPT_RT.  It is held for one copy of at most
- * BLOCKPOOL_BATCH_MAX indices or, since bp_pool_give() cuts its batches and each
- * waiter wants a block at least, BP_SLICE_MAX wake-ups.  The lock of @pollers may
+ * any context but NMI, also on PREEMPT_RT.  It is held for the copy of one batch,
+ * BLOCKPOOL_BATCH_MAX indices, and of a slice, and for BP_SLICE_MAX wake-ups: a
+ * slice that is given back serves no more, as each waiter wants a block at least
+ * and the first could not be served before.  The lock of @pollers may
  * sleep on PREEMPT_RT and is not for hard interrupts: from there @wake_pollers
  * takes it later.
  */

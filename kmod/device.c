@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * /dev/blockpool: files and mappings.  The calls are in ioctl.c.
- *
- * An open file has no client until it is attached, and then one for ever:
- * file->private_data goes from NULL to it once.
- */
+/* /dev/blockpool: opening, mapping, polling.  The calls are in ioctl.c. */
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>

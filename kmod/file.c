@@ -71,13 +71,10 @@ static struct bp_client *bp_file_attach_default(struct file *file)
 {
 	struct blockpool *pool = bp_file_default(file);
 	struct bp_client *client;
-	const struct cred *saved;
 
 	if (IS_ERR(pool))
 		return ERR_CAST(pool);
-	saved = override_creds(file->f_cred);
 	client = bp_file_attach(file, pool);
-	revert_creds(saved);
 	return client == ERR_PTR(-EBUSY) ? bp_file_attached(file) : client;
 }
 

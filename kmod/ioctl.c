@@ -123,14 +123,12 @@ static int bp_ioctl_attach(struct file *file, void *arg, void __user *uarg)
 static int bp_ioctl_unlink(struct file *file, void *arg, void __user *uarg)
 {
 	struct blockpool *pool = bp_find_named(arg);
-	int ret = 0;
+	int ret = -EACCES;
 
 	if (IS_ERR(pool))
 		return PTR_ERR(pool);
 	if (uid_eq(current_euid(), pool->uid) || capable(CAP_FOWNER))
-		bp_pool_unlink(pool);
-	else
-		ret = -EACCES;
+		ret = bp_pool_unlink(pool) ? 0 : -ENOENT;
 	bp_pool_put(pool);
 	return ret;
 }
@@ -334,7 +332,7 @@ static int bp_holder_next(struct blockpool *pool,
 {
 	struct bp_client *client;
 
-	rcu_read_lock();
+	xa_lock(&pool->clients);
 	client = bp_client_next(pool, &args->cursor);
 	if (client) {
 		args->held = bp_client_held(client);
@@ -343,7 +341,7 @@ static int bp_holder_next(struct blockpool *pool,
 		args->uid = from_kuid_munged(current_user_ns(), client->uid);
 		memcpy(args->comm, client->comm, sizeof(args->comm));
 	}
-	rcu_read_unlock();
+	xa_unlock(&pool->clients);
 	return client ? 0 : -ENOENT;
 }
 

@@ -22,7 +22,7 @@ static DEFINE_MUTEX(bp_names_lock);
 static DEFINE_XARRAY_ALLOC1(bp_names);	/* pools by id; read under RCU */
 static u32 bp_next_id;			/* protected by bp_names_lock */
 
-/* A name is shown to people and is a folder in debugfs. */
+/* A name is shown to people, and ends a line in debugfs. */
 static bool bp_name_valid(const char *name)
 {
 	const char *c;
@@ -196,20 +196,17 @@ static bool bp_name_taken(const char *name)
 static int bp_pool_publish(struct blockpool *pool)
 {
 	int ret = -EEXIST;
-	u32 id;
 
 	mutex_lock(&bp_names_lock);
 	if (!bp_name_taken(pool->name))
-		ret = xa_alloc_cyclic(&bp_names, &id, pool, xa_limit_31b,
+		ret = xa_alloc_cyclic(&bp_names, &pool->id, pool, xa_limit_31b,
 				      &bp_next_id, GFP_KERNEL);
-	if (ret >= 0) {
-		WRITE_ONCE(pool->id, id);
-		if (pool->flags & BLOCKPOOL_PERSIST)
-			bp_pool_hold(pool);
-		ret = 0;
-	}
+	if (ret < 0)
+		pool->id = 0;
+	else if (pool->flags & BLOCKPOOL_PERSIST)
+		bp_pool_hold(pool);
 	mutex_unlock(&bp_names_lock);
-	return ret;
+	return min(ret, 0);
 }
 
 /* Returns whether there was a name to take away. */
@@ -237,8 +234,8 @@ void bp_pool_put(struct blockpool *pool)
 	kref_put_mutex(&pool->refs, bp_pool_release, &bp_names_lock);
 }
 
-/* The caller holds a reference of its own. */
-void bp_pool_unlink(struct blockpool *pool)
+/* The caller holds a reference of its own.  False if there was no name any more. */
+bool bp_pool_unlink(struct blockpool *pool)
 {
 	bool named;
 
@@ -247,6 +244,7 @@ void bp_pool_unlink(struct blockpool *pool)
 	mutex_unlock(&bp_names_lock);
 	if (named && (pool->flags & BLOCKPOOL_PERSIST))
 		bp_pool_put(pool);
+	return named;
 }
 
 /* At unload: what is left is persistent, and nobody uses it. */

@@ -76,7 +76,7 @@ struct blockpool *bp_pool_find(const char *name);
 struct blockpool *bp_pool_next(u32 *id);
 struct blockpool *bp_pool_hold(struct blockpool *pool);
 void bp_pool_put(struct blockpool *pool);
-void bp_pool_unlink(struct blockpool *pool);
+bool bp_pool_unlink(struct blockpool *pool);
 void bp_pool_unlink_all(void);
 
 bool bp_pool_permits(const struct blockpool *pool, umode_t want);

@@ -10,19 +10,21 @@
  * SIGKILL, exec, the last munmap), whoever got the file by fork or by
  * SCM_RIGHTS.  A client is attached once.  One that has neither created nor
  * attached a pool is attached to the pool "default" by its first ALLOC, FREE,
- * mmap or poll, whatever comes of it.
+ * mmap or poll whose arguments are in order, whatever comes of it.
  *
  * Every structure starts with its own size in bytes.  A structure larger than
  * the kernel's is taken if the bytes behind are zero and refused with E2BIG
- * otherwise; a smaller one is refused with EINVAL.  Reserved fields must be
- * zero (EINVAL).  Whatever fails changes nothing, unless it says so below.
+ * otherwise, as is one larger than a page; a smaller one is refused with EINVAL.
+ * Reserved fields must be zero (EINVAL).  Whatever fails changes nothing, unless
+ * it says so below.
  *
  * errno, the same for every call:
  *
  *   EAGAIN     not as many free now, or others already wait for them
  *   ETIMEDOUT  none came free in time
- *   EINTR      a signal came first
- *   EDQUOT     the client would hold more than its limit
+ *   EINTR      a signal came first, or the process was stopped or frozen
+ *   EDQUOT     the client would hold more than its limit, what it asks for in
+ *              other calls at that moment included
  *   EINVAL     not a block of this pool, or a bad argument
  *   EPERM      a block that the caller does not hold
  *   EACCES     no permission on the pool, or not on an fd opened this way
@@ -167,7 +169,7 @@ struct blockpool_alloc_args {
  *
  * Frees in order up to the first index that it must refuse: that one is
  * indices[done], and errno says why: EINVAL for no block of this pool, EPERM for
- * a block that this client does not hold.
+ * a block that this client does not hold.  Needs an fd open for writing (EACCES).
  */
 struct blockpool_free_args {
 	__u32 size;
