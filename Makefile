@@ -44,7 +44,7 @@ define mirror
 endef
 
 ifdef KDIR
-kdir = $(KDIR)
+kdir = $(if $(wildcard $(KDIR)/Makefile),$(KDIR),$(error no kernel headers at KDIR=$(KDIR)))
 else
 # The headers lack the vmlinux that BTF is made from: do without a warning of it.
 kdir = $(CACHE)/kernels/$(KERNEL)/build CONFIG_DEBUG_INFO_BTF_MODULES=
@@ -89,6 +89,11 @@ tools: lib		## blockpoolctl
 install: all		## both, with manual pages and pkg-config file (PREFIX, DESTDIR)
 	$(MAKE) -C lib install O='$(O)/lib'
 	$(MAKE) -C tools/blockpoolctl install O='$(O)/tools'
+
+.PHONY: uninstall
+uninstall:		## take them away again (PREFIX, DESTDIR)
+	$(MAKE) -C lib uninstall
+	$(MAKE) -C tools/blockpoolctl uninstall
 
 # --- seeing it work ---
 

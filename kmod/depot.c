@@ -300,8 +300,7 @@ bool bp_depot_wipe_begin(struct bp_depot *depot, u32 *below, u32 *index)
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	at = min(*below, stack->nr);
 	if (at) {
-		*index = stack->elements[at - 1];
-		stack->elements[at - 1] = stack->elements[--stack->nr];
+		*index = bp_stack_take_at(stack, at - 1);
 		*below = at - 1;
 		depot->nr_wiping++;
 	}

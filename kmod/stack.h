@@ -72,4 +72,13 @@ static inline bool bp_stack_push(struct bp_stack *stack, u32 element)
 	return true;
 }
 
+/* Take the element at a position below nr; the top one fills the hole. */
+static inline u32 bp_stack_take_at(struct bp_stack *stack, u32 at)
+{
+	u32 element = stack->elements[at];
+
+	stack->elements[at] = stack->elements[--stack->nr];
+	return element;
+}
+
 #endif /* BLOCKPOOL_STACK_H */

@@ -4,6 +4,7 @@
  * it, and that nothing is left when a pool has gone.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -890,6 +891,54 @@ TEST_F_TIMEOUT(rounds, lose_nothing, 240)
 	before = memory_now();
 	for (int i = 0; i < variant->rounds; i++)
 		one_life(self->name, variant->nr_blocks, i % 10 == 0);
+	expect_nothing_lost(&before, variant->available, variant->slab);
+	ASSERT_FALSE(pool_listed(self->name));
+}
+
+struct creator {
+	const char *name;
+	__u32 nr_blocks;
+	int fd, result;
+};
+
+static void *create_one(void *arg)
+{
+	struct creator *creator = arg;
+
+	creator->result = pool_create(creator->fd, creator->name, 64,
+				      creator->nr_blocks);
+	return NULL;
+}
+
+/* Often both have their memory before one of them gets the name. */
+static void create_two(const char *name, __u32 nr_blocks)
+{
+	struct creator creators[2];
+	pthread_t threads[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		creators[i] = (struct creator){ name, nr_blocks,
+						pool_open(O_RDWR), 1 };
+		must(!pthread_create(&threads[i], NULL, create_one,
+				     &creators[i]));
+	}
+	for (i = 0; i < 2; i++)
+		must(!pthread_join(threads[i], NULL));
+	must(creators[0].result + creators[1].result == -EEXIST);
+	must(!creators[0].result || !creators[1].result);
+	close(creators[0].fd);
+	close(creators[1].fd);
+}
+
+TEST_F_TIMEOUT(rounds, lose_nothing_when_two_want_one_name, 240)
+{
+	struct memory before;
+
+	create_two(self->name, variant->nr_blocks);
+	before = memory_now();
+	for (int i = 0; i < variant->rounds; i++)
+		create_two(self->name, variant->nr_blocks);
 	expect_nothing_lost(&before, variant->available, variant->slab);
 	ASSERT_FALSE(pool_listed(self->name));
 }

@@ -221,6 +221,24 @@ TEST_F(stack, bulk_takes_all_or_nothing)
 }
 
 /* A takes, B takes, A frees, C takes: C must not get B's block. */
+/* Takes from any position: the one asked for, and the rest stays. */
+TEST_F(stack, takes_from_any_position)
+{
+	struct bp_stack *stack = &self->m.stack;
+	u32 at, expected, taken;
+
+	while (stack->nr) {
+		at = random_below(&self->m.random, stack->nr);
+		expected = stack->elements[at];
+		taken = bp_stack_take_at(stack, at);
+		ASSERT_EQ(expected, taken);
+		ASSERT_FALSE(self->m.is_out[taken]);
+		self->m.is_out[taken] = true;
+	}
+	for (at = 0; at < variant->size; at++)
+		ASSERT_TRUE(self->m.is_out[at]);
+}
+
 TEST(out_of_order_free)
 {
 	u32 memory[3], a, b, c;
