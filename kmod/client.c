@@ -58,7 +58,7 @@ static void bp_client_reclaim(struct bp_client *client)
 {
 	struct blockpool *pool = client->pool;
 	u32 left = atomic_read(&client->charged), index, n = 0;
-	u32 slice = bp_pool_slice(pool), indices[BP_SLICE_MAX];
+	u32 slice = pool->slice, indices[BP_SLICE_MAX];
 
 	for (index = 0; left && index < bp_pool_nr_blocks(pool); index++) {
 		if (bp_owner_release(&pool->owners[index], client->id)) {
@@ -208,7 +208,7 @@ static int bp_client_free_slice(struct bp_client *client, const u32 *indices,
 int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
 		   u32 *done)
 {
-	u32 slice = bp_pool_slice(client->pool);
+	u32 slice = client->pool->slice;
 	int ret = 0;
 
 	while (!ret && *done < n) {

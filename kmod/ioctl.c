@@ -113,10 +113,6 @@ static int bp_ioctl_attach(struct file *file, void *arg, void __user *uarg)
 		bp_pool_put(pool);
 		return -EACCES;
 	}
-	if (bp_file_attached(file)) {
-		bp_pool_put(pool);
-		return -EBUSY;
-	}
 	return PTR_ERR_OR_ZERO(bp_file_attach(file, pool));
 }
 

@@ -10,7 +10,6 @@
 #include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -48,6 +47,15 @@ static bool bp_attr_valid(const struct blockpool_attr *attr)
 	       !(attr->mode & ~0777);
 }
 
+/*
+ * How many blocks to give back at a time: what is wiped or who is woken in one
+ * go is bounded, and a caller who may sleep can rest between two slices.
+ */
+static u32 bp_pool_slice(u32 stride)
+{
+	return clamp((64u << 10) / stride, 1u, BP_SLICE_MAX);
+}
+
 static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
 				     kuid_t uid, kgid_t gid)
 {
@@ -64,6 +72,7 @@ static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
 	pool->gid = gid;
 	bp_geometry_init(&pool->store.geo, attr->block_size, attr->nr_blocks,
 			 PAGE_SIZE);
+	pool->slice = bp_pool_slice(pool->store.geo.stride);
 	kref_init(&pool->refs);
 	mutex_init(&pool->admission);
 	xa_init_flags(&pool->clients, XA_FLAGS_ALLOC);
@@ -364,15 +373,6 @@ int bp_pool_admit(struct blockpool *pool, kuid_t uid)
 }
 
 /*
- * How many blocks to give back at a time: what is wiped or who is woken in one
- * go is bounded, and a caller who may sleep can rest between two slices.
- */
-u32 bp_pool_slice(const struct blockpool *pool)
-{
-	return clamp((64u << 10) / pool->store.geo.stride, 1u, BP_SLICE_MAX);
-}
-
-/*
  * Whoever missed that the pool wipes is done giving back when the walk over the
  * free blocks begins: rcu_read_lock() pairs with synchronize_rcu() in
  * bp_pool_wipe_free().
@@ -404,7 +404,7 @@ static void bp_pool_give_slice(struct blockpool *pool, const u32 *indices,
 void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
 		  enum bp_cause cause)
 {
-	u32 slice = bp_pool_slice(pool), i;
+	u32 slice = pool->slice, i;
 
 	for (i = 0; i < n; i += slice)
 		bp_pool_give_slice(pool, indices + i, min(slice, n - i), cause);

@@ -34,6 +34,7 @@ struct blockpool {
 	u32 flags;
 	u32 client_max;
 	umode_t mode;
+	u32 slice;		/* see bp_pool_give() */
 	kuid_t uid;
 	kgid_t gid;
 	struct bp_store store;
@@ -82,7 +83,6 @@ void bp_pool_unlink_all(void);
 bool bp_pool_permits(const struct blockpool *pool, umode_t want);
 int bp_pool_admit(struct blockpool *pool, kuid_t uid);
 
-u32 bp_pool_slice(const struct blockpool *pool);
 void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
 		  enum bp_cause cause);
 

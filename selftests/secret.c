@@ -135,20 +135,30 @@ static int create_shared(const char *name, __u32 flags)
 	return fd;
 }
 
+/* A has put a secret in all blocks and freed them; it stays until B is done. */
+static pid_t fills_and_frees(const char *name, struct step *freed,
+			     struct step *b_done)
+{
+	pid_t a = child_as(USER_A);
+	int fd;
+
+	if (!a) {
+		fd = create_shared(name, 0);
+		must(!pool_free(fd, fill_all(fd), NR_BLOCKS, NULL));
+		step_post(freed);
+		step_await(b_done);
+		_exit(0);
+	}
+	step_await(freed);
+	return a;
+}
+
 TEST_F(secret, freed_before_the_other_comes)
 {
 	pid_t a, b;
 	int fd;
 
-	a = child_as(USER_A);
-	if (!a) {
-		fd = create_shared(self->name, 0);
-		must(!pool_free(fd, fill_all(fd), NR_BLOCKS, NULL));
-		step_post(&self->a);
-		step_await(&self->b);
-		_exit(0);
-	}
-	step_await(&self->a);
+	a = fills_and_frees(self->name, &self->a, &self->b);
 	b = child_as(USER_B);
 	if (!b) {
 		fd = pool_join(self->name);
@@ -167,15 +177,7 @@ TEST_F(secret, freed_before_a_reader_comes)
 	pid_t a, b;
 	int fd;
 
-	a = child_as(USER_A);
-	if (!a) {
-		fd = create_shared(self->name, 0);
-		must(!pool_free(fd, fill_all(fd), NR_BLOCKS, NULL));
-		step_post(&self->a);
-		step_await(&self->b);
-		_exit(0);
-	}
-	step_await(&self->a);
+	a = fills_and_frees(self->name, &self->a, &self->b);
 	b = child_as(USER_B);
 	if (!b) {
 		fd = pool_open(O_RDONLY);
