@@ -6,6 +6,7 @@
 KERNEL ?= $(if $(KDIR),custom,6.1)
 O := $(CURDIR)/build/host
 MODDIR := $(CURDIR)/build/$(KERNEL)
+GUEST := $(if $(filter uml%,$(KERNEL)),uml,vm)
 CACHE = $(shell tools/vm/kernel path)
 
 .NOTPARALLEL:	# the targets; what each of them runs may use -j
@@ -39,16 +40,22 @@ define mirror
 		echo "kbuild cannot build in a path with spaces or colons" >&2; exit 1;; esac
 	@mkdir -p $(MODDIR)/selftests
 	@find $(MODDIR) -type l \( -xtype l -o ! -lname '$(CURDIR)/*' \) -delete
-	@cp -asn $(CURDIR)/Kbuild $(CURDIR)/kmod $(CURDIR)/uapi $(MODDIR)/
+	@cp -asn $(CURDIR)/Kbuild $(CURDIR)/common $(CURDIR)/kmod $(CURDIR)/uapi $(MODDIR)/
 	@cp -asn $(CURDIR)/selftests/peer $(MODDIR)/selftests/
 endef
 
 ifdef KDIR
 kdir = $(if $(wildcard $(KDIR)/Makefile),$(KDIR),$(error no kernel headers at KDIR=$(KDIR)))
 else
-# The headers lack the vmlinux that BTF is made from: do without a warning of it.
-kdir = $(CACHE)/kernels/$(KERNEL)/build CONFIG_DEBUG_INFO_BTF_MODULES=
+kdir = $(CACHE)/kernels/$(KERNEL)/build
 modules: kernel
+
+ifeq ($(GUEST),uml)
+# Always with the compiler that the kernel was built with.
+kdir += ARCH=um CC=gcc-12 LLVM=
+else
+# The headers lack the vmlinux that BTF is made from: do without a warning of it.
+kdir += CONFIG_DEBUG_INFO_BTF_MODULES=
 
 # Debian configured these kernels for gcc 12. For clang, turn off by name what
 # it does not know; the module built so loads and works in the same kernel.
@@ -62,18 +69,37 @@ kdir += LLVM= CC=$(CC) CONFIG_CC_IS_GCC= CONFIG_CC_IS_CLANG=y \
 	KCFLAGS='-Wno-duplicate-decl-specifier $(KCFLAGS)'
 endif
 endif
+endif
 
 # The lock is for people who run two of our targets at once.
 kbuild = flock $(MODDIR)/.lock $(MAKE) -C $(kdir)
 
 .PHONY: modules
-modules: setup-build	## blockpool.ko in build/KERNEL (KERNEL=6.1|6.12, or KDIR=a kernel's build folder)
+modules: setup-build	## blockpool.ko in build/KERNEL (KERNEL=6.1|6.12|uml, or KDIR=a kernel's build folder)
 	$(mirror)
 	+@$(kbuild) M=$(MODDIR) modules
 
+# Builds a module that uses blockpool's symbols. Kbuild does not look whether those
+# have changed since.
+define user_module	# folder in MODDIR
+	@[ ! $(MODDIR)/Module.symvers -nt $(1)/Module.symvers ] || rm -f $(1)/Module.symvers
+	+@$(kbuild) M=$(1) KBUILD_EXTRA_SYMBOLS=$(MODDIR)/Module.symvers modules
+endef
+
 .PHONY: peer
 peer: modules		## blockpool_peer.ko, the module's kernel-side user
-	+@$(kbuild) M=$(MODDIR)/selftests/peer KBUILD_EXTRA_SYMBOLS=$(MODDIR)/Module.symvers modules
+	$(call user_module,$(MODDIR)/selftests/peer)
+
+.PHONY: example
+example: modules	## example.ko, of examples/kernel
+	@cp -asfn $(CURDIR)/examples $(MODDIR)/
+	$(call user_module,$(MODDIR)/examples/kernel)
+
+.PHONY: bench-module
+bench-module: modules	## blockpool_bench.ko, which measures it beside the kernel's own pools
+	@mkdir -p $(MODDIR)/tools/bench/kernel
+	@cp -asfn $(CURDIR)/tools/bench/kernel/module $(MODDIR)/tools/bench/kernel/
+	$(call user_module,$(MODDIR)/tools/bench/kernel/module)
 
 # --- user side ---
 
@@ -102,7 +128,7 @@ run: setup-run setup-vm all peer	## the demonstration, in a guest
 	@tools/run
 
 .PHONY: vm
-vm: setup-vm all modules	## CMD='...' in a guest, module loaded (KERNEL, CPUS, MEM, PARAMS, TIMEOUT)
+vm: setup-$(GUEST) all modules	## CMD='...' in a guest, module loaded (KERNEL, CPUS, MEM, PARAMS, TIMEOUT)
 	@PATH="$(O)/tools:$$PATH" tools/vm/vm
 
 .PHONY: selftests
@@ -110,8 +136,12 @@ selftests: lib source	## the kselftest programs
 	@$(MAKE) -s -C selftests O='$(O)/selftests' KSRC='$(CACHE)/source'
 
 .PHONY: check
-check: setup-check setup-vm all peer selftests	## all tests, on this machine and in a guest (KERNEL)
+check: setup-check setup-$(GUEST) all peer selftests	## all tests, on this machine and in a guest (KERNEL)
 	@tools/check
+
+.PHONY: bench
+bench: all		## its cost beside its peers': tables and a picture in build/bench (QUICK=1)
+	@tools/bench/bench
 
 .PHONY: lint
 lint: setup-lint setup-build kernel source	## checkpatch, sparse, W=1, shellcheck
@@ -119,16 +149,16 @@ lint: setup-lint setup-build kernel source	## checkpatch, sparse, W=1, shellchec
 
 # --- what the others need ---
 
-.PHONY: setup-build setup-vm setup-check setup-lint setup-run
-setup-build setup-vm setup-check setup-lint setup-run:
+.PHONY: setup-build setup-vm setup-uml setup-check setup-lint setup-run
+setup-build setup-vm setup-uml setup-check setup-lint setup-run:
 	@tools/setup $(@:setup-%=%)
 
 .PHONY: kernel
-kernel: setup-vm	## the stock kernel and its headers into the cache (KERNEL)
+kernel: setup-$(GUEST)	## the kernel and its headers into the cache (KERNEL)
 	@tools/vm/kernel $(KERNEL)
 
 .PHONY: source
-source: setup-vm	## the files of the kernel's source that tests and lint use, likewise
+source: setup-$(GUEST)	## the files of the kernel's source that tests and lint use, likewise
 	@tools/vm/kernel source
 
 .PHONY: clean
