@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-only OR MIT */
 /*
- * The few words that plain-C headers need in both worlds: kernel, and the host
- * side of the tests.
+ * The few words that the headers here need.  They are plain C, make no calls,
+ * and are used in three worlds: the kernel, the library, the tests.
  */
 #ifndef BLOCKPOOL_PLAIN_H
 #define BLOCKPOOL_PLAIN_H
@@ -9,12 +9,23 @@
 #include <linux/types.h>
 
 #ifdef __KERNEL__
+#include <linux/compiler.h>
 #include <linux/string.h>
+#define bp_barrier()	barrier()
+#define bp_likely(x)	likely(x)
 #else
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 typedef __u32 u32;
 typedef __u64 u64;
+/* For the compiler only: what is ordered here is one thread with itself. */
+static inline void bp_barrier(void)
+{
+	__asm__ __volatile__("" : : : "memory");
+}
+
+#define bp_likely(x)	__builtin_expect(!!(x), 1)
 #endif
 
 #endif /* BLOCKPOOL_PLAIN_H */

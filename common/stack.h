@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-only OR MIT */
 /*
  * The element stack: an array and a count, and the only thing that hands out or
- * takes back an index.  Plain C, no locks, no calls: who shares one brings the
- * lock.
+ * takes back an index.  No locks: who shares one brings the lock.
  *
  * It holds the free indices themselves and not a bit or a flag for each, so
  * frees may come in any order and both ways cost the same at any size.
@@ -13,17 +12,15 @@
 #include "plain.h"
 
 struct bp_stack {
-	u32 *elements;	/* elements[0 .. nr - 1] are on the stack */
-	u32 nr;
-	u32 size;
+	u32 nr;			/* elements[0 .. nr - 1] are on the stack */
+	u32 size;		/* nothing is pushed beyond; may be less than nr */
+	u32 elements[];
 };
 
-static inline void bp_stack_init(struct bp_stack *stack, u32 *elements,
-				 u32 size)
+/* What one with room for so many takes. */
+static inline size_t bp_stack_bytes(u32 room)
 {
-	stack->elements = elements;
-	stack->nr = 0;
-	stack->size = size;
+	return sizeof(struct bp_stack) + (size_t)room * sizeof(u32);
 }
 
 /* Put all indices below size on an empty stack, 0 on top. */
@@ -33,6 +30,11 @@ static inline void bp_stack_fill(struct bp_stack *stack)
 		stack->elements[stack->nr] = stack->size - 1 - stack->nr;
 		stack->nr++;
 	}
+}
+
+static inline u32 bp_stack_room(const struct bp_stack *stack)
+{
+	return stack->size > stack->nr ? stack->size - stack->nr : 0;
 }
 
 /* Take n elements, or none and return false. */
@@ -49,7 +51,7 @@ static inline bool bp_stack_pop_bulk(struct bp_stack *stack, u32 *to, u32 n)
 static inline bool bp_stack_push_bulk(struct bp_stack *stack, const u32 *from,
 				      u32 n)
 {
-	if (n > stack->size - stack->nr)
+	if (n > bp_stack_room(stack))
 		return false;
 	memcpy(&stack->elements[stack->nr], from, n * sizeof(*from));
 	stack->nr += n;
@@ -58,18 +60,51 @@ static inline bool bp_stack_push_bulk(struct bp_stack *stack, const u32 *from,
 
 static inline bool bp_stack_pop(struct bp_stack *stack, u32 *to)
 {
-	if (!stack->nr)
+	unsigned long nr;
+
+	if (!bp_likely(!__builtin_sub_overflow((unsigned long)stack->nr, 1ul,
+					       &nr)))
 		return false;
-	*to = stack->elements[--stack->nr];
+	*to = stack->elements[nr];
+	stack->nr = (u32)nr;
 	return true;
 }
 
 static inline bool bp_stack_push(struct bp_stack *stack, u32 element)
 {
-	if (stack->nr == stack->size)
+	u32 nr = stack->nr;
+
+	if (!bp_likely(nr < stack->size))
 		return false;
-	stack->elements[stack->nr++] = element;
+	stack->elements[nr] = element;
+	bp_barrier();	/* makes the next line one instruction and not three */
+	stack->nr++;
 	return true;
+}
+
+/* Move the n top elements, at most nr; the other stack has the room. */
+static inline void bp_stack_move(struct bp_stack *to, struct bp_stack *from,
+				 u32 n)
+{
+	from->nr -= n;
+	memcpy(&to->elements[to->nr], &from->elements[from->nr],
+	       n * sizeof(*to->elements));
+	to->nr += n;
+}
+
+/* Forget the n lowest, at most nr: those that were put there first. */
+static inline void bp_stack_drop_cold(struct bp_stack *stack, u32 n)
+{
+	stack->nr -= n;
+	memmove(stack->elements, &stack->elements[n],
+		stack->nr * sizeof(*stack->elements));
+}
+
+/* Take the n lowest. */
+static inline void bp_stack_pop_cold(struct bp_stack *stack, u32 *to, u32 n)
+{
+	memcpy(to, stack->elements, n * sizeof(*to));
+	bp_stack_drop_cold(stack, n);
 }
 
 /* Take the element at a position below nr; the top one fills the hole. */

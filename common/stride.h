@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: LGPL-2.1-only OR MIT */
+/* SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-only OR MIT */
 /*
  * Exact division by a number that is fixed when a pool is opened.
  *
@@ -11,32 +11,32 @@
 #ifndef BLOCKPOOL_STRIDE_H
 #define BLOCKPOOL_STRIDE_H
 
-#include <stdint.h>
+#include "plain.h"
 
-struct stride {
-	uint64_t inverse;
-	uint32_t bytes;
-	uint32_t shift;
+struct bp_stride {
+	u64 inverse;
+	u32 bytes;
+	u32 shift;
 };
 
 /* @bytes must not be zero. */
-static inline struct stride stride_init(uint32_t bytes)
+static inline struct bp_stride bp_stride_init(u32 bytes)
 {
-	uint32_t shift = (uint32_t)__builtin_ctz(bytes);
-	uint64_t odd = bytes >> shift;
-	uint64_t inverse = odd;		/* right in the lowest 3 bits */
+	u32 shift = (u32)__builtin_ctz(bytes);
+	u64 odd = bytes >> shift;
+	u64 inverse = odd;		/* right in the lowest 3 bits */
 
 	/* Newton: each step doubles the bits that are right, 3 to 96. */
 	for (int i = 0; i < 5; i++)
 		inverse *= 2 - odd * inverse;
-	return (struct stride){ inverse, bytes, shift };
+	return (struct bp_stride){ inverse, bytes, shift };
 }
 
 /* q if @offset is q * stride, else a number above any possible q. */
-static inline uint64_t stride_quotient(const struct stride *stride,
-				       uint64_t offset)
+static inline u64 bp_stride_quotient(const struct bp_stride *stride,
+				     u64 offset)
 {
-	uint64_t x = offset * stride->inverse;
+	u64 x = offset * stride->inverse;
 
 	return x >> stride->shift | x << (-stride->shift & 63);
 }

@@ -5,6 +5,7 @@
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 
 #include "blockpool.h"
 #include "owner.h"
@@ -67,50 +68,85 @@ void blockpool_put(struct blockpool *pool)
 }
 EXPORT_SYMBOL_GPL(blockpool_put);
 
-/* Fill indices, and make the kernel their owner. */
+/* Fill indices, and do not mind an empty magazine. */
 static int bp_kernel_take(struct blockpool *pool, gfp_t gfp, u32 *indices,
 			  u32 n)
 {
+	struct bp_stock *stock = &pool->stock;
 	int ret;
-	u32 i;
 
-	if (gfpflags_allow_blocking(gfp))
-		ret = bp_depot_take_wait(&pool->depot, indices, n,
-					 KTIME_MAX, TASK_KILLABLE);
+	might_alloc(gfp);
+	if (!gfpflags_allow_blocking(gfp))
+		ret = bp_stock_take_atomic(stock, indices, n);
+	else if (bp_stock_take_here(stock, indices, n))
+		ret = 0;
 	else
-		ret = bp_depot_take(&pool->depot, indices, n, true);
-	if (ret) {
-		atomic64_inc(&pool->failures);
-		return ret;
-	}
-	for (i = 0; i < n; i++)
-		bp_owner_claim(&pool->owners[indices[i]],
-			       BLOCKPOOL_OWNER_KERNEL);
-	this_cpu_add(*pool->kernel_held, n);
-	return 0;
+		ret = bp_stock_take_wait(stock, indices, n, KTIME_MAX,
+					 TASK_KILLABLE);
+	if (ret)
+		atomic_long_inc(&pool->failures);
+	return ret;
 }
 
-static void bp_kernel_give(struct blockpool *pool, const u32 *indices, u32 n)
+static void *bp_kernel_claim(struct blockpool *pool, u32 index)
 {
-	this_cpu_sub(*pool->kernel_held, n);
-	bp_pool_give(pool, indices, n, BP_FREED);
+	bp_owner_claim(&pool->owners[index], BLOCKPOOL_OWNER_KERNEL);
+	return bp_store_block(&pool->store, index);
 }
 
 /* The index of a block that the kernel gives back, or BLOCKPOOL_NO_INDEX. */
 static u32 bp_kernel_release(struct blockpool *pool, const void *block,
 			     void *caller)
 {
-	u32 index = bp_store_index(&pool->store, block);
+	u32 index = bp_store_find(&pool->store, block);
 
 	if (index != BLOCKPOOL_NO_INDEX &&
 	    bp_owner_release_kernel(&pool->owners[index]))
 		return index;
-	atomic64_inc(&pool->refused);
+	atomic_long_inc(&pool->refused);
 	pr_warn_ratelimited("blockpool: %s: free of %p by %pS refused: %s\n",
 			    pool->name, block, caller,
 			    index == BLOCKPOOL_NO_INDEX ?
 			    "not a block" : "not held by the kernel");
 	return BLOCKPOOL_NO_INDEX;
+}
+
+/* The same if it is as it should be; a number above any index means ask again. */
+static __always_inline unsigned long
+bp_kernel_release_fast(struct blockpool *pool, const void *block)
+{
+	unsigned long index = bp_store_guess(&pool->store, block);
+
+	if (likely(index < pool->store.nr_blocks) &&
+	    likely(bp_owner_release_kernel(pool->owners + index)))
+		return index;
+	return ULONG_MAX;
+}
+
+static noinline void *bp_kernel_alloc_slow(struct blockpool *pool, gfp_t gfp)
+{
+	u32 index;
+
+	if (bp_kernel_take(pool, gfp, &index, 1))
+		return NULL;
+	return bp_kernel_claim(pool, index);
+}
+
+static noinline void bp_kernel_give_slow(struct blockpool *pool,
+					 unsigned long index)
+{
+	u32 one = index;
+
+	bp_pool_give_here(pool, &one, 1);
+}
+
+static noinline void bp_kernel_free_slow(struct blockpool *pool,
+					 const void *block, void *caller)
+{
+	u32 index = bp_kernel_release(pool, block, caller);
+
+	if (index != BLOCKPOOL_NO_INDEX)
+		bp_pool_give_here(pool, &index, 1);
 }
 
 /**
@@ -122,17 +158,19 @@ static u32 bp_kernel_release(struct blockpool *pool, const void *block,
  *
  * The content of the block is undefined.
  *
- * Context: Any but NMI or under the scheduler's own locks; process context if
- *	@gfp may sleep.
- * Return: The block, or NULL if none is free or a fatal signal came first.
+ * Context: Any but under the scheduler's own locks; process context if @gfp may
+ *	sleep.  In NMI it may also get nothing because it has interrupted who is
+ *	at the pool's depot.
+ * Return: The block, or NULL if none is free or a fatal signal came first; a
+ *	caller that cannot sleep does not get those in other CPUs' magazines.
  */
 void *blockpool_alloc(struct blockpool *pool, gfp_t gfp)
 {
 	u32 index;
 
-	if (bp_kernel_take(pool, gfp, &index, 1))
-		return NULL;
-	return bp_store_block(&pool->store, index);
+	if (likely(bp_stock_pop(&pool->stock, &index)))
+		return bp_kernel_claim(pool, index);
+	return bp_kernel_alloc_slow(pool, gfp);
 }
 EXPORT_SYMBOL_GPL(blockpool_alloc);
 
@@ -150,15 +188,17 @@ EXPORT_SYMBOL_GPL(blockpool_alloc);
  * what is secret.  After a second user has mapped the pool, blocks are cleared
  * here, in the caller's context.
  *
- * Context: Any but NMI or under the scheduler's own locks.
+ * Context: Any but under the scheduler's own locks.
  * Return: Nothing.
  */
 void blockpool_free(struct blockpool *pool, void *block)
 {
-	u32 index = bp_kernel_release(pool, block, __builtin_return_address(0));
+	unsigned long index = bp_kernel_release_fast(pool, block);
 
-	if (index != BLOCKPOOL_NO_INDEX)
-		bp_kernel_give(pool, &index, 1);
+	if (unlikely(index == ULONG_MAX))
+		bp_kernel_free_slow(pool, block, __builtin_return_address(0));
+	else if (unlikely(!bp_stock_push(&pool->stock, index)))
+		bp_kernel_give_slow(pool, index);
 }
 EXPORT_SYMBOL_GPL(blockpool_free);
 
@@ -169,8 +209,8 @@ EXPORT_SYMBOL_GPL(blockpool_free);
  * @blocks: where to put them
  * @n: how many, 1 to BLOCKPOOL_BATCH_MAX and at most what the pool has
  *
- * Context: Any but NMI or under the scheduler's own locks; process context if
- *	@gfp may sleep.
+ * Context: Any but under the scheduler's own locks; process context if @gfp may
+ *	sleep.  See blockpool_alloc().
  * Return: 0, or -EINVAL, -EAGAIN (not as many free), -EINTR (fatal signal).
  */
 int blockpool_alloc_bulk(struct blockpool *pool, gfp_t gfp, void **blocks,
@@ -191,7 +231,7 @@ int blockpool_alloc_bulk(struct blockpool *pool, gfp_t gfp, void **blocks,
 	if (ret)
 		return ret;
 	for (i = 0; i < n; i++)
-		blocks[i] = bp_store_block(&pool->store, indices[i]);
+		blocks[i] = bp_kernel_claim(pool, indices[i]);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(blockpool_alloc_bulk);
@@ -205,25 +245,28 @@ EXPORT_SYMBOL_GPL(blockpool_alloc_bulk);
  * Those that must be refused are, each as by blockpool_free(), and the others
  * are freed.
  *
- * Context: Any but NMI or under the scheduler's own locks.
+ * Context: Any but under the scheduler's own locks.
  * Return: Nothing.
  */
 void blockpool_free_bulk(struct blockpool *pool, void **blocks, unsigned int n)
 {
 	u32 indices[BP_SLICE_MAX], ready = 0;
+	unsigned long index;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		indices[ready] = bp_kernel_release(pool, blocks[i],
-						   __builtin_return_address(0));
-		if (indices[ready] != BLOCKPOOL_NO_INDEX)
-			ready++;
+		index = bp_kernel_release_fast(pool, blocks[i]);
+		if (unlikely(index == ULONG_MAX))
+			index = bp_kernel_release(pool, blocks[i],
+						  __builtin_return_address(0));
+		if (index != BLOCKPOOL_NO_INDEX)
+			indices[ready++] = index;
 		if (ready == BP_SLICE_MAX) {
-			bp_kernel_give(pool, indices, ready);
+			bp_pool_give_here(pool, indices, ready);
 			ready = 0;
 		}
 	}
-	bp_kernel_give(pool, indices, ready);
+	bp_pool_give_here(pool, indices, ready);
 }
 EXPORT_SYMBOL_GPL(blockpool_free_bulk);
 
@@ -264,7 +307,7 @@ EXPORT_SYMBOL_GPL(blockpool_nr_blocks);
  */
 u32 blockpool_index(const struct blockpool *pool, const void *block)
 {
-	return bp_store_index(&pool->store, block);
+	return bp_store_find(&pool->store, block);
 }
 EXPORT_SYMBOL_GPL(blockpool_index);
 

@@ -22,9 +22,10 @@ struct blockpool;
  *	nor ".."
  * @block_size: bytes a block, 1 to BLOCKPOOL_BLOCK_SIZE_MAX
  * @nr_blocks: 1 to BLOCKPOOL_BLOCKS_MAX
- * @flags: BLOCKPOOL_PERSIST or 0
+ * @flags: BLOCKPOOL_PERSIST, BLOCKPOOL_ON_NODE
  * @mode: permission bits for user processes, 0 for 0600
  * @client_max: most blocks that one client may hold, 0 for no limit
+ * @node: with BLOCKPOOL_ON_NODE: the NUMA node to have the blocks on
  */
 struct blockpool_attr {
 	const char *name;
@@ -33,6 +34,7 @@ struct blockpool_attr {
 	u32 flags;
 	umode_t mode;
 	u32 client_max;
+	u32 node;
 };
 
 struct blockpool *blockpool_create(const struct blockpool_attr *attr);

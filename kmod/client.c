@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "charge.h"
 #include "client.h"
 #include "owner.h"
 #include "pool.h"
@@ -29,7 +30,7 @@
  */
 struct bp_client *bp_client_open(struct blockpool *pool)
 {
-	struct bp_client *client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
+	struct bp_client *client = kzalloc(sizeof(*client), BP_GFP_CHARGED);
 	int ret;
 
 	if (!client)
@@ -40,14 +41,22 @@ struct bp_client *bp_client_open(struct blockpool *pool)
 	get_task_comm(client->comm, current);
 	ret = xa_alloc_cyclic(&pool->clients, &client->id, client,
 			      BP_CLIENT_IDS, &pool->next_client,
-			      GFP_KERNEL_ACCOUNT);
+			      BP_GFP_CHARGED);
 	if (ret < 0) {
 		put_pid(client->pid);
 		kfree(client);
 		return ERR_PTR(-ENOMEM);
 	}
 	atomic_inc(&pool->nr_clients);
+	bp_pool_advise(pool);
 	return client;
+}
+
+static void bp_client_give(struct blockpool *pool, const u32 *indices, u32 n,
+			   enum bp_cause cause)
+{
+	this_cpu_sub(*pool->clients_hold, n);
+	bp_pool_give(pool, indices, n, cause);
 }
 
 /*
@@ -66,7 +75,7 @@ static void bp_client_reclaim(struct bp_client *client)
 			left--;
 		}
 		if (n == slice || (n && !left)) {
-			bp_pool_give(pool, indices, n, BP_RECLAIMED);
+			bp_client_give(pool, indices, n, BP_RECLAIMED);
 			n = 0;
 			cond_resched();
 		}
@@ -84,22 +93,29 @@ void bp_client_close(struct bp_client *client)
 	bp_client_reclaim(client);
 	xa_erase(&pool->clients, client->id);
 	atomic_dec(&pool->nr_clients);
+	bp_pool_advise(pool);
 	put_pid(client->pid);
 	kfree(client);
 	bp_pool_put(pool);
 }
 
-/* Count n more blocks as the client's, if its limit lets it have them. */
-static bool bp_client_charge(struct bp_client *client, u32 n)
+/*
+ * Count n more blocks as the client's, or fewer if some will do, as far as its
+ * limit lets it have them.  Returns how many.
+ */
+static u32 bp_client_charge(struct bp_client *client, u32 n, bool some)
 {
-	u32 max = client->pool->client_max;
+	u32 max = client->pool->client_max ?: U32_MAX, left;
 	int charged = atomic_read(&client->charged);
 
 	do {
-		if (max && (n > max || charged > max - n))
-			return false;
+		left = max - min_t(u32, charged, max);
+		if (some)
+			n = min(n, left);
+		if (!n || n > left)
+			return 0;
 	} while (!atomic_try_cmpxchg(&client->charged, &charged, charged + n));
-	return true;
+	return n;
 }
 
 static int bp_client_wait(struct bp_client *client, u32 *indices, u32 n,
@@ -108,7 +124,7 @@ static int bp_client_wait(struct bp_client *client, u32 *indices, u32 n,
 	int ret;
 
 	atomic_add(n, &client->waiting);
-	ret = bp_depot_take_wait(&client->pool->depot, indices, n, until,
+	ret = bp_stock_take_wait(&client->pool->stock, indices, n, until,
 				 TASK_INTERRUPTIBLE);
 	atomic_sub(n, &client->waiting);
 	return ret;
@@ -123,14 +139,39 @@ static int bp_client_take(struct bp_client *client, u32 *indices, u32 n,
 {
 	int ret;
 
-	if (!bp_client_charge(client, n))
+	if (!bp_client_charge(client, n, false))
 		return -EDQUOT;
 	if (until == BP_NO_WAIT)
-		ret = bp_depot_take(&client->pool->depot, indices, n, false);
+		ret = bp_stock_take(&client->pool->stock, indices, n);
 	else
 		ret = bp_client_wait(client, indices, n, until);
 	if (ret)
 		atomic_sub(n, &client->charged);
+	return ret;
+}
+
+static void bp_client_claim(struct bp_client *client, const u32 *indices, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		bp_owner_claim(&client->pool->owners[indices[i]], client->id);
+	this_cpu_add(*client->pool->clients_hold, n);
+}
+
+/*
+ * Before a client takes its first block: one that it takes and maps only later
+ * must not tell it what another user wrote there.
+ */
+int bp_client_admit(struct bp_client *client)
+{
+	int ret;
+
+	if (READ_ONCE(client->admitted))
+		return 0;
+	ret = bp_pool_admit(client->pool, current_euid());
+	if (!ret)
+		WRITE_ONCE(client->admitted, true);
 	return ret;
 }
 
@@ -149,18 +190,34 @@ int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
 {
 	struct blockpool *pool = client->pool;
 	int ret;
-	u32 i;
 
 	if (n > bp_pool_nr_blocks(pool))
 		return -EINVAL;
 	ret = bp_client_take(client, indices, n, until);
-	if (ret) {
-		atomic64_inc(&pool->failures);
-		return ret;
-	}
-	for (i = 0; i < n; i++)
-		bp_owner_claim(&pool->owners[indices[i]], client->id);
-	return 0;
+	if (ret)
+		atomic_long_inc(&pool->failures);
+	else
+		bp_client_claim(client, indices, n);
+	return ret;
+}
+
+/**
+ * bp_client_alloc_extra() - take blocks that a client may need soon
+ * @client: the client
+ * @indices: where to put them
+ * @n: how many at most
+ *
+ * Context: Process context; may sleep.
+ * Return: How many.
+ */
+u32 bp_client_alloc_extra(struct bp_client *client, u32 *indices, u32 n)
+{
+	u32 charged = bp_client_charge(client, n, true);
+
+	n = bp_depot_take_some(&client->pool->stock.depot, indices, charged);
+	atomic_sub(charged - n, &client->charged);
+	bp_client_claim(client, indices, n);
+	return n;
 }
 
 static int bp_client_release_one(struct bp_client *client, u32 index)
@@ -173,7 +230,7 @@ static int bp_client_release_one(struct bp_client *client, u32 index)
 	else if (!bp_owner_release(&pool->owners[index], client->id))
 		ret = -EPERM;
 	if (ret)
-		atomic64_inc(&pool->refused);
+		atomic_long_inc(&pool->refused);
 	return ret;
 }
 
@@ -190,7 +247,7 @@ static int bp_client_free_slice(struct bp_client *client, const u32 *indices,
 			break;
 	}
 	atomic_sub(freed, &client->charged);
-	bp_pool_give(client->pool, indices, freed, BP_FREED);
+	bp_client_give(client->pool, indices, freed, BP_FREED);
 	*done += freed;
 	return ret;
 }

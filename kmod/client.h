@@ -20,6 +20,7 @@ struct bp_client {
 	u32 id;				/* in the owner table */
 	atomic_t charged;		/* blocks held or waited for: its limit's */
 	atomic_t waiting;		/* of these, waited for */
+	bool admitted;			/* see bp_client_admit() */
 
 	/* Of whoever attached it, for reports only. */
 	struct pid *pid;
@@ -30,8 +31,10 @@ struct bp_client {
 struct bp_client *bp_client_open(struct blockpool *pool);
 void bp_client_close(struct bp_client *client);
 
+int bp_client_admit(struct bp_client *client);
 int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
 		    ktime_t until);
+u32 bp_client_alloc_extra(struct bp_client *client, u32 *indices, u32 n);
 int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
 		   u32 *done);
 

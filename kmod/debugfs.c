@@ -36,6 +36,7 @@ static void bp_debugfs_show_pool(struct seq_file *m, struct blockpool *pool)
 	BP_SHOW(failures);
 	BP_SHOW(refused);
 	BP_SHOW(waits);
+	BP_SHOW(nr_cached);
 #undef BP_SHOW
 }
 

@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The depot: a pool's free indices, and the queue of those who wait for one.
+ * The depot: a pool's free indices behind all magazines, and the queue of those
+ * who wait for one.
  *
- * Sleepers are served by whoever frees: under the lock, the head of the queue
+ * Sleepers are served by whoever gives: under the lock, the head of the queue
  * gets all that it asked for as soon as there is that much, straight from the
  * stack.  Nobody has to race for what he was woken for, so the order is the
  * order of arrival, and a request for many is not starved by a stream of
  * requests for one.
+ *
+ * An NMI may have interrupted who holds the lock.  So it only tries to get it
+ * when it takes, and never needs it when it gives: see bp_depot_put_aside().
  */
 #include <linux/hrtimer.h>
 #include <linux/poll.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include <uapi/linux/blockpool.h>
+
 #include "charge.h"
 #include "depot.h"
-
-/* One sleeping allocation, on its sleeper's stack; protected by depot->lock. */
-struct bp_waiter {
-	struct list_head link;
-	struct task_struct *task;
-	u32 *indices;
-	u32 n;
-	bool served;
-};
+#include "owner.h"
 
 /* All, the exclusive too: one of them may want no block at all. */
 static void bp_depot_wake_now(struct bp_depot *depot)
@@ -33,58 +32,62 @@ static void bp_depot_wake_now(struct bp_depot *depot)
 		  poll_to_key(EPOLLOUT | EPOLLWRNORM));
 }
 
-static void bp_depot_wake_later(struct irq_work *work)
-{
-	bp_depot_wake_now(container_of(work, struct bp_depot, wake_pollers));
-}
-
 /* Without the depot's lock, and at once unless the lock of the list forbids it. */
 static void bp_depot_wake_pollers(struct bp_depot *depot)
 {
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) ? preemptible() : !irqs_disabled())
 		bp_depot_wake_now(depot);
 	else
-		irq_work_queue(&depot->wake_pollers);
+		irq_work_queue(&depot->later);
 }
 
-int bp_depot_init(struct bp_depot *depot, u32 nr_blocks)
+/* How short the pool is, after something has changed. */
+static void bp_depot_reckon(struct bp_depot *depot)
 {
-	u32 *elements = kvmalloc_array(nr_blocks, sizeof(*elements),
-				       BP_GFP_CHARGED);
+	struct bp_waiter *first;
+	u32 wanted;
 
-	if (!elements)
-		return -ENOMEM;
-	raw_spin_lock_init(&depot->lock);
-	bp_stack_init(&depot->stack, elements, nr_blocks);
-	bp_stack_fill(&depot->stack);
-	depot->min_free = nr_blocks;
-	INIT_LIST_HEAD(&depot->waiters);
-	init_waitqueue_head(&depot->pollers);
-	init_irq_work(&depot->wake_pollers, bp_depot_wake_later);
-	return 0;
+	lockdep_assert_held(&depot->lock);
+	first = list_first_entry_or_null(&depot->waiters, struct bp_waiter,
+					 link);
+	wanted = max(depot->refused, first ? first->n : 0);
+	if (wanted == depot->wanted)
+		return;
+	WRITE_ONCE(depot->wanted, wanted);
+	WRITE_ONCE(depot->status->wanted, wanted);
 }
 
-void bp_depot_destroy(struct bp_depot *depot)
+/* Somebody got nothing and may go away, or wait for an edge that tells of more. */
+static void bp_depot_refuse(struct bp_depot *depot, u32 n)
 {
-	irq_work_sync(&depot->wake_pollers);
-	kvfree(depot->stack.elements);
+	depot->refused = max(depot->refused, n);
+	bp_depot_reckon(depot);
+}
+
+/* One block will do for who was refused, or else nobody waits for so many. */
+static void bp_depot_relent(struct bp_depot *depot)
+{
+	/* waitqueue_active(): who polls for edges may have come for all of them. */
+	u32 enough = waitqueue_active(&depot->pollers) ? depot->refused : 1;
+
+	if (depot->stack->nr >= enough)
+		depot->refused = 0;
 }
 
 /* Blocks that nobody has a claim on: what the queue waits for is promised. */
 static bool bp_depot_unclaimed(const struct bp_depot *depot)
 {
 	lockdep_assert_held(&depot->lock);
-	return depot->stack.nr && list_empty(&depot->waiters);
+	return depot->stack->nr && list_empty(&depot->waiters);
 }
 
 static bool bp_depot_pop(struct bp_depot *depot, u32 *indices, u32 n)
 {
 	lockdep_assert_held(&depot->lock);
-	if (!bp_stack_pop_bulk(&depot->stack, indices, n))
+	if (!bp_stack_pop_bulk(depot->stack, indices, n))
 		return false;
-	depot->taken += n;
 	depot->min_free = min(depot->min_free,
-			      depot->stack.nr + depot->nr_wiping);
+			      depot->stack->nr + depot->nr_wiping);
 	return true;
 }
 
@@ -96,16 +99,16 @@ static bool bp_depot_can_serve(struct bp_depot *depot)
 	lockdep_assert_held(&depot->lock);
 	waiter = list_first_entry_or_null(&depot->waiters, struct bp_waiter,
 					  link);
-	return waiter && waiter->n <= depot->stack.nr;
+	return waiter && waiter->n <= depot->stack->nr;
 }
 
-/* Serve the queue, up to BP_SLICE_MAX of it. */
+/* Serve the queue, up to BP_MAGAZINE_MAX of it. */
 static void bp_depot_serve(struct bp_depot *depot)
 {
 	struct bp_waiter *waiter;
 	u32 i;
 
-	for (i = 0; i < BP_SLICE_MAX && bp_depot_can_serve(depot); i++) {
+	for (i = 0; i < BP_MAGAZINE_MAX && bp_depot_can_serve(depot); i++) {
 		waiter = list_first_entry(&depot->waiters, struct bp_waiter,
 					  link);
 		bp_depot_pop(depot, waiter->indices, waiter->n);
@@ -125,11 +128,119 @@ static void bp_depot_serve(struct bp_depot *depot)
 static bool bp_depot_more(struct bp_depot *depot)
 {
 	bp_depot_serve(depot);
+	bp_depot_reckon(depot);
 	/*
 	 * A poller is on the list before it looks, under the lock, at what
 	 * there is: it is seen here, or it sees the block.
 	 */
 	return bp_depot_unclaimed(depot) && waitqueue_active(&depot->pollers);
+}
+
+/* Take the first of the strays, unless a free of two at once has broken them. */
+static void bp_depot_absorb_one(struct bp_depot *depot)
+{
+	u32 index = depot->strays - 1, word = READ_ONCE(depot->owners[index]);
+
+	depot->strays = word & ~BP_OWNER_LIMBO;
+	if (WARN_ONCE(!(word & BP_OWNER_LIMBO) ||
+		      depot->strays > depot->stack->size,
+		      "blockpool: a block was freed twice at once\n")) {
+		depot->strays = 0;
+		return;
+	}
+	WRITE_ONCE(depot->owners[index], BLOCKPOOL_OWNER_FREE);
+	WARN_ON_ONCE(!bp_stack_push(depot->stack, index));
+	depot->given[BP_FREED]++;
+}
+
+/* Bring home what bp_depot_put_aside() left, as much as a free may bring. */
+static void bp_depot_absorb(struct bp_depot *depot)
+{
+	u32 i;
+
+	lockdep_assert_held(&depot->lock);
+	/* Pairs with try_cmpxchg() in bp_depot_put_aside(): links are there. */
+	if (unlikely(READ_ONCE(depot->limbo)) && !depot->strays)
+		depot->strays = xchg(&depot->limbo, 0);
+	for (i = 0; unlikely(depot->strays) && i < BP_SLICE_MAX; i++)
+		bp_depot_absorb_one(depot);
+}
+
+/*
+ * All but an NMI, which tries: the lock may be its own CPU's.  On one processor
+ * a lock is nothing that could be tried.
+ */
+#define bp_depot_lock(depot, flags)				\
+do {								\
+	raw_spin_lock_irqsave(&(depot)->lock, flags);		\
+	bp_depot_absorb(depot);					\
+} while (0)
+
+#define bp_depot_trylock(depot, flags)				\
+	((IS_ENABLED(CONFIG_SMP) || !in_nmi()) &&		\
+	 raw_spin_trylock_irqsave(&(depot)->lock, flags))
+
+#define bp_depot_unlock(depot, flags)				\
+	raw_spin_unlock_irqrestore(&(depot)->lock, flags)
+
+/*
+ * Bring home all strays, and let as many through as there is enough for.  Returns
+ * as bp_depot_more().
+ */
+bool bp_depot_let_through(struct bp_depot *depot)
+{
+	bool wake = false, again;
+	unsigned long flags;
+
+	do {
+		bp_depot_lock(depot, flags);
+		bp_depot_relent(depot);
+		wake |= bp_depot_more(depot);
+		again = bp_depot_can_serve(depot) || depot->strays ||
+			READ_ONCE(depot->limbo);
+		bp_depot_unlock(depot, flags);
+	} while (again);
+	return wake;
+}
+
+/* What could not be done in an NMI, or with interrupts off. */
+static void bp_depot_later(struct irq_work *work)
+{
+	struct bp_depot *depot = container_of(work, struct bp_depot, later);
+
+	if (bp_depot_let_through(depot))
+		bp_depot_wake_now(depot);
+}
+
+/* owners and status are the caller's and outlive the depot. */
+int bp_depot_init(struct bp_depot *depot, u32 nr_blocks, u32 *owners,
+		  struct blockpool_status *status)
+{
+	depot->stack = kvmalloc(bp_stack_bytes(nr_blocks), BP_GFP_CHARGED);
+	if (!depot->stack)
+		return -ENOMEM;
+	if (!zalloc_cpumask_var(&depot->cpus, BP_GFP_CHARGED)) {
+		kvfree(depot->stack);
+		return -ENOMEM;
+	}
+	raw_spin_lock_init(&depot->lock);
+	depot->stack->nr = 0;
+	depot->stack->size = nr_blocks;
+	bp_stack_fill(depot->stack);
+	depot->min_free = nr_blocks;
+	depot->owners = owners;
+	depot->status = status;
+	INIT_LIST_HEAD(&depot->waiters);
+	init_waitqueue_head(&depot->pollers);
+	init_irq_work(&depot->later, bp_depot_later);
+	return 0;
+}
+
+void bp_depot_destroy(struct bp_depot *depot)
+{
+	irq_work_sync(&depot->later);
+	free_cpumask_var(depot->cpus);
+	kvfree(depot->stack);
 }
 
 /**
@@ -139,7 +250,7 @@ static bool bp_depot_more(struct bp_depot *depot)
  * @n: how many; all or none
  * @barge: take also what sleepers wait for, as those must who cannot wait
  *
- * Context: Any but NMI.
+ * Context: Any; in NMI it may also be refused because somebody is at the depot.
  * Return: 0 or -EAGAIN.
  */
 int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge)
@@ -147,28 +258,68 @@ int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge)
 	unsigned long flags;
 	int ret = -EAGAIN;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	if (bp_depot_trylock(depot, flags))
+		bp_depot_absorb(depot);
+	else if (in_nmi())
+		return -EAGAIN;
+	else
+		bp_depot_lock(depot, flags);
 	if ((barge || list_empty(&depot->waiters)) &&
 	    bp_depot_pop(depot, indices, n))
 		ret = 0;
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	else
+		bp_depot_refuse(depot, n);
+	bp_depot_unlock(depot, flags);
 	return ret;
 }
 
-/* Someone who asked for much is gone: as many as there is enough for get through. */
-static void bp_depot_let_through(struct bp_depot *depot)
+/**
+ * bp_depot_take_some() - take blocks that may be needed soon
+ * @depot: the depot
+ * @indices: where to put them
+ * @n: how many at most
+ *
+ * Half of what there is stays there, and all of it if the pool is short.
+ *
+ * Context: Any but NMI.
+ * Return: How many.
+ */
+u32 bp_depot_take_some(struct bp_depot *depot, u32 *indices, u32 n)
 {
 	unsigned long flags;
-	bool wake, again;
 
-	do {
-		raw_spin_lock_irqsave(&depot->lock, flags);
-		wake = bp_depot_more(depot);
-		again = bp_depot_can_serve(depot);
-		raw_spin_unlock_irqrestore(&depot->lock, flags);
-		if (wake)
-			bp_depot_wake_pollers(depot);
-	} while (again);
+	bp_depot_lock(depot, flags);
+	n = depot->wanted ? 0 : min(n, depot->stack->nr / 2);
+	bp_depot_pop(depot, indices, n);
+	bp_depot_unlock(depot, flags);
+	return n;
+}
+
+/**
+ * bp_depot_join() - take blocks, or queue up for them
+ * @depot: the depot
+ * @waiter: its @indices and @n filled in: where to put them, and how many; all
+ *	or none, and at most what the pool has
+ *
+ * Context: Any but NMI, for the task that will wait.
+ * Return: Whether they were there; if not, bp_depot_wait() must follow.
+ */
+bool bp_depot_join(struct bp_depot *depot, struct bp_waiter *waiter)
+{
+	unsigned long flags;
+
+	bp_depot_lock(depot, flags);
+	waiter->task = current;
+	waiter->served = list_empty(&depot->waiters) &&
+			 bp_depot_pop(depot, waiter->indices, waiter->n);
+	if (!waiter->served) {
+		list_add_tail(&waiter->link, &depot->waiters);
+		depot->nr_waiting++;
+		depot->waits++;
+		bp_depot_reckon(depot);
+	}
+	bp_depot_unlock(depot, flags);
+	return waiter->served;
 }
 
 /* Leave the queue; false if served meanwhile. */
@@ -176,15 +327,16 @@ static bool bp_depot_leave(struct bp_depot *depot, struct bp_waiter *waiter)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	bp_depot_lock(depot, flags);
 	if (!waiter->served) {
 		list_del(&waiter->link);
 		depot->nr_waiting--;
 	}
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	bp_depot_unlock(depot, flags);
 	if (waiter->served)
 		return false;
-	bp_depot_let_through(depot);
+	if (bp_depot_let_through(depot))
+		bp_depot_wake_pollers(depot);
 	return true;
 }
 
@@ -192,19 +344,19 @@ static int bp_depot_sleep(struct bp_waiter *waiter, ktime_t until,
 			  unsigned int state)
 {
 	ktime_t *expires = until == KTIME_MAX ? NULL : &until;
-	bool expired = false;
+	bool expired = until <= ktime_get();
 	int ret = 0;
 
 	for (;;) {
 		set_current_state(state);
 		if (READ_ONCE(waiter->served))
 			break;
-		if (signal_pending_state(state, current)) {
-			ret = -EINTR;
-			break;
-		}
 		if (expired) {
 			ret = -ETIMEDOUT;
+			break;
+		}
+		if (signal_pending_state(state, current)) {
+			ret = -EINTR;
 			break;
 		}
 		expired = !schedule_hrtimeout(expires, HRTIMER_MODE_ABS);
@@ -214,52 +366,31 @@ static int bp_depot_sleep(struct bp_waiter *waiter, ktime_t until,
 }
 
 /**
- * bp_depot_take_wait() - take blocks, waiting for them behind those who came first
+ * bp_depot_wait() - wait for blocks behind those who came first
  * @depot: the depot
- * @indices: where to put them
- * @n: how many; all or none, and at most what the pool has
+ * @waiter: in the queue by bp_depot_join()
  * @until: by CLOCK_MONOTONIC, KTIME_MAX for ever
  * @state: TASK_INTERRUPTIBLE or TASK_KILLABLE: which signals end the wait
  *
  * Context: Process context; may sleep.
  * Return: 0, -ETIMEDOUT or -EINTR.
  */
-int bp_depot_take_wait(struct bp_depot *depot, u32 *indices, u32 n,
-		       ktime_t until, unsigned int state)
+int bp_depot_wait(struct bp_depot *depot, struct bp_waiter *waiter,
+		  ktime_t until, unsigned int state)
 {
-	struct bp_waiter waiter = {
-		.task = current, .indices = indices, .n = n,
-	};
-	unsigned long flags;
-	int ret = 0;
+	int ret;
 
 	might_sleep();
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	if (list_empty(&depot->waiters) && bp_depot_pop(depot, indices, n))
-		goto out_unlock;
-	if (until <= ktime_get()) {
-		ret = -ETIMEDOUT;
-		goto out_unlock;
-	}
-	list_add_tail(&waiter.link, &depot->waiters);
-	depot->nr_waiting++;
-	depot->waits++;
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-
-	ret = bp_depot_sleep(&waiter, until, state);
+	ret = bp_depot_sleep(waiter, until, state);
 	/* Served on the last stretch: it counts, whatever ended the sleep. */
-	return bp_depot_leave(depot, &waiter) ? ret : 0;
-
-out_unlock:
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return ret;
+	return bp_depot_leave(depot, waiter) ? ret : 0;
 }
 
 /**
  * bp_depot_give() - give blocks back, and serve those who wait
  * @depot: the depot
  * @indices: the blocks, each owned by nobody else
- * @n: how many, at most BP_SLICE_MAX
+ * @n: how many, at most BP_MAGAZINE_MAX
  * @cause: why
  *
  * Context: Any but NMI.
@@ -270,13 +401,113 @@ void bp_depot_give(struct bp_depot *depot, const u32 *indices, u32 n,
 	unsigned long flags;
 	bool wake;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	if (!WARN_ON_ONCE(!bp_stack_push_bulk(&depot->stack, indices, n)))
+	bp_depot_lock(depot, flags);
+	if (!WARN_ON_ONCE(!bp_stack_push_bulk(depot->stack, indices, n)) &&
+	    cause < BP_CAUSES)
 		depot->given[cause] += n;
+	bp_depot_relent(depot);
 	wake = bp_depot_more(depot);
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	bp_depot_unlock(depot, flags);
 	if (wake)
 		bp_depot_wake_pollers(depot);
+}
+
+/**
+ * bp_depot_put_aside() - free blocks in an NMI
+ * @depot: the depot
+ * @indices: the blocks, each owned by nobody else
+ * @n: how many, at least 1
+ *
+ * They go to limbo: a list without a lock, to which only NMIs add and which only
+ * the holder of the depot's lock takes, as a whole, so no block can leave it and
+ * come back while somebody looks at it.  A block's owner word, which is nobody's
+ * now, holds the link.  Whoever gets the lock next brings them home; @later sees
+ * to it that someone does.
+ *
+ * Context: Any.
+ */
+void bp_depot_put_aside(struct bp_depot *depot, const u32 *indices, u32 n)
+{
+	u32 head = READ_ONCE(depot->limbo), i;
+
+	for (i = 1; i < n; i++)
+		WRITE_ONCE(depot->owners[indices[i]],
+			   BP_OWNER_LIMBO | (indices[i - 1] + 1));
+	do {
+		WRITE_ONCE(depot->owners[indices[0]], BP_OWNER_LIMBO | head);
+		/* Pairs with xchg() in bp_depot_absorb(). */
+	} while (!try_cmpxchg(&depot->limbo, &head, indices[n - 1] + 1));
+	irq_work_queue(&depot->later);
+}
+
+/**
+ * bp_depot_open() - let a CPU keep blocks in its magazine, unless they are short
+ * @depot: the depot
+ * @cpu: this CPU
+ * @stack: its magazine's, with room
+ * @n: how many to move there, if there are as many
+ *
+ * Context: Any, by the CPU, which is inside its magazine.
+ * Return: Whether the magazine is open now.
+ */
+bool bp_depot_open(struct bp_depot *depot, int cpu, struct bp_stack *stack,
+		   u32 n)
+{
+	unsigned long flags;
+	bool open;
+
+	if (bp_depot_trylock(depot, flags))
+		bp_depot_absorb(depot);
+	else if (in_nmi())
+		return false;
+	else
+		bp_depot_lock(depot, flags);
+	open = !depot->wanted && !depot->aloof;
+	if (open) {
+		if (!cpumask_test_cpu(cpu, depot->cpus))
+			cpumask_set_cpu(cpu, depot->cpus);
+		bp_stack_move(stack, depot->stack, min(n, depot->stack->nr));
+		depot->min_free = min(depot->min_free, depot->stack->nr);
+	}
+	bp_depot_unlock(depot, flags);
+	return open;
+}
+
+/**
+ * bp_depot_close() - take back all that a CPU has in its magazine
+ * @depot: the depot
+ * @cpu: this CPU, or one that is dead
+ * @stack: its magazine's
+ *
+ * Ends no shortage of those who were refused: they may be about to try again, when
+ * all CPUs have closed theirs.
+ *
+ * Context: Any but NMI, by the CPU, which is inside its magazine, or for it.
+ */
+void bp_depot_close(struct bp_depot *depot, int cpu, struct bp_stack *stack)
+{
+	unsigned long flags;
+	bool wake;
+
+	bp_depot_lock(depot, flags);
+	WARN_ON_ONCE(!bp_stack_push_bulk(depot->stack, stack->elements,
+					 stack->nr));
+	stack->nr = 0;
+	cpumask_clear_cpu(cpu, depot->cpus);
+	wake = bp_depot_more(depot);
+	bp_depot_unlock(depot, flags);
+	if (wake)
+		bp_depot_wake_pollers(depot);
+}
+
+/* Whether magazines stay shut once they are, and all that is free comes here. */
+void bp_depot_keep_aloof(struct bp_depot *depot, bool aloof)
+{
+	unsigned long flags;
+
+	bp_depot_lock(depot, flags);
+	WRITE_ONCE(depot->aloof, aloof);
+	bp_depot_unlock(depot, flags);
 }
 
 /**
@@ -293,18 +524,18 @@ void bp_depot_give(struct bp_depot *depot, const u32 *indices, u32 n,
  */
 bool bp_depot_wipe_begin(struct bp_depot *depot, u32 *below, u32 *index)
 {
-	struct bp_stack *stack = &depot->stack;
+	struct bp_stack *stack = depot->stack;
 	unsigned long flags;
 	u32 at;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	bp_depot_lock(depot, flags);
 	at = min(*below, stack->nr);
 	if (at) {
 		*index = bp_stack_take_at(stack, at - 1);
 		*below = at - 1;
 		depot->nr_wiping++;
 	}
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	bp_depot_unlock(depot, flags);
 	return at;
 }
 
@@ -313,24 +544,29 @@ void bp_depot_wipe_end(struct bp_depot *depot, u32 index)
 	unsigned long flags;
 	bool wake;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	WARN_ON_ONCE(!bp_stack_push(&depot->stack, index));
+	bp_depot_lock(depot, flags);
+	WARN_ON_ONCE(!bp_stack_push(depot->stack, index));
 	depot->nr_wiping--;
 	wake = bp_depot_more(depot);
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	bp_depot_unlock(depot, flags);
 	if (wake)
 		bp_depot_wake_pollers(depot);
 }
 
-/* Whether bp_depot_take() of one block, without barging, would succeed now. */
+/*
+ * Whether bp_depot_take() of one block, without barging, would succeed now; who
+ * hears that it would not is waiting for one.
+ */
 bool bp_depot_ready(struct bp_depot *depot)
 {
 	unsigned long flags;
 	bool ready;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	bp_depot_lock(depot, flags);
 	ready = bp_depot_unclaimed(depot);
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	if (!ready)
+		bp_depot_refuse(depot, 1);
+	bp_depot_unlock(depot, flags);
 	return ready;
 }
 
@@ -338,12 +574,11 @@ void bp_depot_read_stats(struct bp_depot *depot, struct bp_depot_stats *stats)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	stats->nr_free = depot->stack.nr + depot->nr_wiping;
+	bp_depot_lock(depot, flags);
+	stats->nr_free = depot->stack->nr + depot->nr_wiping;
 	stats->nr_waiting = depot->nr_waiting;
 	stats->min_free = depot->min_free;
-	stats->taken = depot->taken;
 	memcpy(stats->given, depot->given, sizeof(stats->given));
 	stats->waits = depot->waits;
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	bp_depot_unlock(depot, flags);
 }

@@ -32,14 +32,17 @@ static int bp_device_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* Behind the pages of the blocks there is one more: the status. */
 static vm_fault_t bp_device_fault(struct vm_fault *vmf)
 {
 	struct bp_client *client = vmf->vma->vm_file->private_data;
-	const struct bp_store *store = &client->pool->store;
+	struct blockpool *pool = client->pool;
+	unsigned long pages = bp_pool_map_pages(pool);
 
-	if (vmf->pgoff >= store->geo.map_size >> PAGE_SHIFT)
+	if (vmf->pgoff > pages)
 		return VM_FAULT_SIGBUS;
-	vmf->page = bp_store_page(store, vmf->pgoff);
+	vmf->page = vmf->pgoff < pages ? bp_store_page(&pool->store, vmf->pgoff) :
+					 virt_to_page(pool->status);
 	get_page(vmf->page);
 	return 0;
 }
@@ -52,11 +55,42 @@ static const struct vm_operations_struct bp_device_vm_ops = {
 	.fault = bp_device_fault,
 };
 
+static void bp_device_dress(struct vm_area_struct *vma, vm_flags_t never)
+{
+	vm_flags_clear(vma, VM_MAYEXEC | never);
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP);
+	vma->vm_ops = &bp_device_vm_ops;
+}
+
+static int bp_device_map_status(struct blockpool *pool,
+				struct vm_area_struct *vma)
+{
+	if (vma_pages(vma) != 1)
+		return -EINVAL;
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	bp_device_dress(vma, VM_MAYWRITE);
+	return vm_insert_page(vma, vma->vm_start, virt_to_page(pool->status));
+}
+
+static int bp_device_map_blocks(struct blockpool *pool,
+				struct vm_area_struct *vma)
+{
+	int ret;
+
+	if (vma_pages(vma) > bp_pool_map_pages(pool) - vma->vm_pgoff)
+		return -EINVAL;
+	ret = bp_pool_admit(pool, current_euid());
+	if (ret)
+		return ret;
+	bp_device_dress(vma, 0);
+	return bp_store_map(&pool->store, vma);
+}
+
 static int bp_device_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct bp_client *client;
-	unsigned long pages;
-	int ret;
+	struct blockpool *pool;
 
 	/* Not VM_SHARED, which a read-only file's shared mapping lacks. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
@@ -66,16 +100,12 @@ static int bp_device_mmap(struct file *file, struct vm_area_struct *vma)
 	client = bp_file_client(file);
 	if (IS_ERR(client))
 		return PTR_ERR(client);
-	pages = client->pool->store.geo.map_size >> PAGE_SHIFT;
-	if (vma->vm_pgoff > pages || vma_pages(vma) > pages - vma->vm_pgoff)
+	pool = client->pool;
+	if (vma->vm_pgoff > bp_pool_map_pages(pool))
 		return -EINVAL;
-	ret = bp_pool_admit(client->pool, current_euid());
-	if (ret)
-		return ret;
-	vm_flags_clear(vma, VM_MAYEXEC);
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP);
-	vma->vm_ops = &bp_device_vm_ops;
-	return bp_store_map(&client->pool->store, vma);
+	if (vma->vm_pgoff == bp_pool_map_pages(pool))
+		return bp_device_map_status(pool, vma);
+	return bp_device_map_blocks(pool, vma);
 }
 
 static __poll_t bp_device_poll(struct file *file, poll_table *wait)
@@ -84,8 +114,8 @@ static __poll_t bp_device_poll(struct file *file, poll_table *wait)
 
 	if (IS_ERR(client))
 		return EPOLLERR;
-	poll_wait(file, &client->pool->depot.pollers, wait);
-	return bp_depot_ready(&client->pool->depot) ? EPOLLOUT | EPOLLWRNORM : 0;
+	poll_wait(file, &client->pool->stock.depot.pollers, wait);
+	return bp_stock_ready(&client->pool->stock) ? EPOLLOUT | EPOLLWRNORM : 0;
 }
 
 static void bp_device_show_fdinfo(struct seq_file *m, struct file *file)

@@ -12,10 +12,13 @@
 #ifndef BLOCKPOOL_GEOMETRY_H
 #define BLOCKPOOL_GEOMETRY_H
 
-#include "plain.h"
+#include "../common/plain.h"
 
 #define BP_ALIGN	64u		/* no two blocks share a cache line */
-#define BP_CHUNK_EASY	(32u << 10)	/* bytes that any kernel can find in a row */
+
+/* Bytes in a row: a page table's worth, and what any kernel can find. */
+#define BP_CHUNK_HUGE	(2u << 20)
+#define BP_CHUNK_EASY	(32u << 10)
 
 struct bp_geometry {
 	u32 nr_blocks;
@@ -27,7 +30,7 @@ struct bp_geometry {
 };
 
 /* Round up to 64 bytes, then to steps of 1/8 of the power of two below. */
-static inline u32 bp_stride(u32 block_size)
+static inline u32 bp_stride_round(u32 block_size)
 {
 	u32 align = BP_ALIGN;
 
@@ -36,17 +39,21 @@ static inline u32 bp_stride(u32 block_size)
 	return (block_size + align - 1) & ~(align - 1);
 }
 
-/* Sizes are checked by the caller: 1 byte to 4 MiB, 1 to 2^24 blocks. */
+/*
+ * Sizes are checked by the caller: 1 byte to 4 MiB, 1 to 2^24 blocks.  Chunks are
+ * as large as they can be within @chunk bytes, and as small as they can be if
+ * that is not enough for one.
+ */
 static inline void bp_geometry_init(struct bp_geometry *geo, u32 block_size,
-				    u32 nr_blocks, u32 page_size)
+				    u32 nr_blocks, u32 page_size, u32 chunk)
 {
-	u32 stride = bp_stride(block_size);
+	u32 stride = bp_stride_round(block_size);
 	u32 lowest_bit = stride & -stride;
 	u32 shift = 0;
 
 	while ((lowest_bit << shift) < page_size)
 		shift++;
-	while ((stride << shift) <= BP_CHUNK_EASY / 2 &&
+	while ((stride << shift) <= chunk / 2 &&
 	       (1u << shift) < nr_blocks)
 		shift++;
 

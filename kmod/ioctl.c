@@ -15,9 +15,11 @@
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
 
+#include "charge.h"
 #include "client.h"
 #include "file.h"
 #include "ioctl.h"
+#include "owner.h"
 #include "pool.h"
 #include "stats.h"
 
@@ -33,7 +35,7 @@ static int bp_batch_init(struct bp_batch *batch, u32 n)
 	batch->indices = batch->few;
 	if (n > BP_FEW)
 		batch->indices = kvmalloc_array(n, sizeof(*batch->indices),
-						GFP_KERNEL_ACCOUNT);
+						BP_GFP_CHARGED);
 	return batch->indices ? 0 : -ENOMEM;
 }
 
@@ -54,8 +56,9 @@ static bool bp_terminated(const char *name)
 static int bp_create_check(const struct file *file,
 			   const struct blockpool_create_args *args)
 {
-	if (BP_RESERVED_USED(args) || !bp_terminated(args->name) ||
-	    (args->flags & ~BLOCKPOOL_PERSIST) || (args->mode & ~0777))
+	if (args->__reserved || !bp_terminated(args->name) ||
+	    (args->flags & ~(BLOCKPOOL_PERSIST | BLOCKPOOL_ON_NODE)) ||
+	    (args->mode & ~0777))
 		return -EINVAL;
 	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) !=
 	    (FMODE_READ | FMODE_WRITE))
@@ -76,6 +79,7 @@ static int bp_ioctl_create(struct file *file, void *arg, void __user *uarg)
 		.flags = args->flags,
 		.mode = args->mode,
 		.client_max = args->client_max,
+		.node = args->node,
 	};
 	struct bp_client *client;
 	struct blockpool *pool;
@@ -155,6 +159,9 @@ static int bp_ioctl_info(struct file *file, void *arg, void __user *uarg)
 	info->uid = from_kuid_munged(current_user_ns(), pool->uid);
 	info->gid = from_kgid_munged(current_user_ns(), pool->gid);
 	info->map_size = pool->store.geo.map_size;
+	info->status_offset = pool->store.geo.map_size;
+	info->chunk_size = pool->store.geo.chunk_size;
+	info->node = pool->flags & BLOCKPOOL_ON_NODE ? pool->node : 0;
 	memcpy(info->name, pool->name, sizeof(info->name));
 	bp_pool_put(pool);
 	return 0;
@@ -164,6 +171,9 @@ static int bp_alloc_until(const struct file *file,
 			  const struct blockpool_alloc_args *args,
 			  ktime_t *until)
 {
+	if (args->flags & ~BLOCKPOOL_ALLOC_WAIT ||
+	    (args->flags && args->extra))
+		return -EINVAL;
 	if (!(args->flags & BLOCKPOOL_ALLOC_WAIT)) {
 		*until = BP_NO_WAIT;
 		return args->timeout_ms ? -EINVAL : 0;
@@ -190,17 +200,35 @@ static void bp_alloc_undo(struct bp_client *client, const u32 *indices, u32 n)
 	}
 }
 
-static int bp_alloc_to_user(struct bp_client *client, u32 n, ktime_t until,
-			    u32 __user *to)
+/* Returns 0 and how many, or an error. */
+static int bp_alloc_batch(struct bp_client *client, u32 *indices,
+			  const struct blockpool_alloc_args *args,
+			  ktime_t until, u32 *n)
 {
+	int ret = bp_client_alloc(client, indices, args->count, until);
+
+	*n = args->count;
+	if (!ret && args->extra)
+		*n += bp_client_alloc_extra(client, indices + *n, args->extra);
+	return ret;
+}
+
+static int bp_alloc_to_user(struct bp_client *client,
+			    const struct blockpool_alloc_args *args,
+			    ktime_t until,
+			    struct blockpool_alloc_args __user *uargs)
+{
+	u32 __user *to = u64_to_user_ptr(args->indices);
 	struct bp_batch batch;
 	int ret;
+	u32 n;
 
-	ret = bp_batch_init(&batch, n);
+	ret = bp_batch_init(&batch, args->count + args->extra);
 	if (ret)
 		return ret;
-	ret = bp_client_alloc(client, batch.indices, n, until);
-	if (!ret && copy_to_user(to, batch.indices, n * sizeof(u32))) {
+	ret = bp_alloc_batch(client, batch.indices, args, until, &n);
+	if (!ret && (copy_to_user(to, batch.indices, n * sizeof(u32)) ||
+		     (n != args->count && put_user(n, &uargs->count)))) {
 		bp_alloc_undo(client, batch.indices, n);
 		ret = -EFAULT;
 	}
@@ -215,8 +243,8 @@ static int bp_ioctl_alloc(struct file *file, void *arg, void __user *uarg)
 	ktime_t until;
 	int ret;
 
-	if ((args->flags & ~BLOCKPOOL_ALLOC_WAIT) || !args->count ||
-	    args->count > BLOCKPOOL_BATCH_MAX)
+	if (!args->count || args->count > BLOCKPOOL_BATCH_MAX ||
+	    args->extra > BLOCKPOOL_BATCH_MAX - args->count || args->__reserved)
 		return -EINVAL;
 	ret = bp_alloc_until(file, args, &until);
 	if (ret)
@@ -226,8 +254,10 @@ static int bp_ioctl_alloc(struct file *file, void *arg, void __user *uarg)
 	client = bp_file_client(file);
 	if (IS_ERR(client))
 		return PTR_ERR(client);
-	return bp_alloc_to_user(client, args->count, until,
-				u64_to_user_ptr(args->indices));
+	ret = bp_client_admit(client);
+	if (ret)
+		return ret;
+	return bp_alloc_to_user(client, args, until, uarg);
 }
 
 static int bp_free_from_user(struct bp_client *client, u32 n,
@@ -301,7 +331,7 @@ static struct blockpool *bp_next_permitted(u32 *cursor)
 static int bp_ioctl_list(struct file *file, void *arg, void __user *uarg)
 {
 	struct blockpool_list_args *args = arg;
-	struct bp_depot_stats depot;
+	struct blockpool_stats stats;
 	struct blockpool *pool;
 
 	if (BP_RESERVED_USED(args))
@@ -309,12 +339,12 @@ static int bp_ioctl_list(struct file *file, void *arg, void __user *uarg)
 	pool = bp_next_permitted(&args->cursor);
 	if (!pool)
 		return -ENOENT;
-	bp_depot_read_stats(&pool->depot, &depot);
+	bp_stats_read(pool, &stats);
 	args->flags = bp_pool_flags(pool);
 	args->block_size = pool->block_size;
 	args->nr_blocks = bp_pool_nr_blocks(pool);
-	args->nr_free = depot.nr_free;
-	args->nr_clients = atomic_read(&pool->nr_clients);
+	args->nr_free = stats.nr_free;
+	args->nr_clients = stats.nr_clients;
 	args->mode = pool->mode;
 	args->uid = from_kuid_munged(current_user_ns(), pool->uid);
 	args->gid = from_kgid_munged(current_user_ns(), pool->gid);
@@ -366,7 +396,7 @@ static int bp_owners_to_user(const struct blockpool *pool, u32 first, u32 count,
 	for (done = 0; done < count; done += n) {
 		n = min(count - done, BP_FEW);
 		for (i = 0; i < n; i++)
-			some[i] = READ_ONCE(pool->owners[first + done + i]);
+			some[i] = bp_owner_read(&pool->owners[first + done + i]);
 		if (copy_to_user(to + done, some, n * sizeof(u32)))
 			return -EFAULT;
 		if (fatal_signal_pending(current))

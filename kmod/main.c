@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The module, its parameters and the pool "default". */
-#include <linux/uidgid.h>
+#include <linux/cpuhotplug.h>
 #include <linux/err.h>
 #include <linux/module.h>
+#include <linux/uidgid.h>
 
 #include "debugfs.h"
 #include "device.h"
@@ -42,20 +43,37 @@ static int __init bp_default_create(void)
 	return 0;
 }
 
+static int bp_cpuhp_state;
+
+static int bp_cpu_dead(unsigned int cpu)
+{
+	bp_pool_cpu_dead(cpu);
+	return 0;
+}
+
 static int __init bp_init(void)
 {
 	int ret;
 
+	bp_cpuhp_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN,
+						   "blockpool:dead", NULL,
+						   bp_cpu_dead);
+	if (bp_cpuhp_state < 0)
+		return bp_cpuhp_state;
 	ret = bp_default_create();
 	if (ret)
-		return ret;
+		goto err_cpuhp;
 	ret = bp_device_register();
-	if (ret) {
-		bp_pool_unlink_all();
-		return ret;
-	}
+	if (ret)
+		goto err_default;
 	bp_debugfs_init();
 	return 0;
+
+err_default:
+	bp_pool_unlink_all();
+err_cpuhp:
+	cpuhp_remove_state_nocalls(bp_cpuhp_state);
+	return ret;
 }
 
 static void __exit bp_exit(void)
@@ -63,6 +81,7 @@ static void __exit bp_exit(void)
 	bp_device_unregister();
 	bp_debugfs_exit();
 	bp_pool_unlink_all();
+	cpuhp_remove_state_nocalls(bp_cpuhp_state);
 }
 
 module_init(bp_init);

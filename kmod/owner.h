@@ -3,9 +3,13 @@
  * The owner table: a word a block that says who holds it.
  *
  * A word leaves BLOCKPOOL_OWNER_FREE only by bp_owner_claim(), for a block that
- * its caller has just taken from the depot and that is therefore nobody
- * else's; it goes back by one of the two releases, before the block goes back
- * to the depot, whose lock orders the one before the other.
+ * its caller has just taken from the depot or a magazine and that is therefore
+ * nobody else's; it goes back by one of the two releases, before the block goes
+ * back there.  The depot's lock orders the one before the other; a magazine is
+ * one CPU's.
+ *
+ * A word with the top bit belongs to a free block that an NMI gave back and that
+ * is not in the depot yet: the other bits are the depot's, see bp_depot_put_aside().
  */
 #ifndef BLOCKPOOL_OWNER_H
 #define BLOCKPOOL_OWNER_H
@@ -14,9 +18,11 @@
 #include <linux/compiler.h>
 #include <uapi/linux/blockpool.h>
 
+#define BP_OWNER_LIMBO	0x80000000u
+
 static inline void bp_owner_claim(u32 *owner, u32 id)
 {
-	WRITE_ONCE(*owner, id);
+	*owner = id;
 }
 
 /*
@@ -29,13 +35,24 @@ static inline bool bp_owner_release(u32 *owner, u32 id)
 	       cmpxchg(owner, id, BLOCKPOOL_OWNER_FREE) == id;
 }
 
-/* For kernel callers, who are trusted not to free one block twice at once. */
+/*
+ * For kernel callers, who are trusted not to free one block twice at once; if two
+ * do, KCSAN may see it here.
+ */
 static inline bool bp_owner_release_kernel(u32 *owner)
 {
-	if (READ_ONCE(*owner) != BLOCKPOOL_OWNER_KERNEL)
+	if (*owner != BLOCKPOOL_OWNER_KERNEL)
 		return false;
-	WRITE_ONCE(*owner, BLOCKPOOL_OWNER_FREE);
+	*owner = BLOCKPOOL_OWNER_FREE;
 	return true;
+}
+
+/* As the world is told. */
+static inline u32 bp_owner_read(const u32 *owner)
+{
+	u32 word = READ_ONCE(*owner);
+
+	return word & BP_OWNER_LIMBO ? BLOCKPOOL_OWNER_FREE : word;
 }
 
 #endif /* BLOCKPOOL_OWNER_H */

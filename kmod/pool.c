@@ -18,6 +18,8 @@
 #include "pool.h"
 
 static DEFINE_MUTEX(bp_names_lock);
+static DEFINE_SPINLOCK(bp_pools_lock);
+static LIST_HEAD(bp_pools);		/* all that live, named or not */
 static DEFINE_XARRAY_ALLOC1(bp_names);	/* pools by id; read under RCU */
 static u32 bp_next_id;			/* protected by bp_names_lock */
 
@@ -36,6 +38,11 @@ static bool bp_name_valid(const char *name)
 	return true;
 }
 
+static bool bp_node_valid(u32 node)
+{
+	return node < MAX_NUMNODES && node_online(node);
+}
+
 static bool bp_attr_valid(const struct blockpool_attr *attr)
 {
 	return bp_name_valid(attr->name) &&
@@ -43,7 +50,9 @@ static bool bp_attr_valid(const struct blockpool_attr *attr)
 	       attr->block_size <= BLOCKPOOL_BLOCK_SIZE_MAX &&
 	       attr->nr_blocks >= 1 &&
 	       attr->nr_blocks <= BLOCKPOOL_BLOCKS_MAX &&
-	       !(attr->flags & ~BLOCKPOOL_PERSIST) &&
+	       !(attr->flags & ~(BLOCKPOOL_PERSIST | BLOCKPOOL_ON_NODE)) &&
+	       (attr->flags & BLOCKPOOL_ON_NODE ? bp_node_valid(attr->node) :
+						  !attr->node) &&
 	       !(attr->mode & ~0777);
 }
 
@@ -57,10 +66,12 @@ static u32 bp_pool_slice(u32 stride)
 }
 
 static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
-				     kuid_t uid, kgid_t gid)
+				     const struct bp_geometry *geo)
 {
-	struct blockpool *pool = kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
+	struct blockpool *pool;
 
+	pool = kvzalloc(struct_size(pool, store.origins, geo->nr_chunks),
+			BP_GFP_CHARGED);
 	if (!pool)
 		return NULL;
 	strscpy(pool->name, attr->name, sizeof(pool->name));
@@ -68,61 +79,108 @@ static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
 	pool->flags = attr->flags;
 	pool->client_max = attr->client_max;
 	pool->mode = attr->mode ?: 0600;
-	pool->uid = uid;
-	pool->gid = gid;
-	bp_geometry_init(&pool->store.geo, attr->block_size, attr->nr_blocks,
-			 PAGE_SIZE);
-	pool->slice = bp_pool_slice(pool->store.geo.stride);
+	pool->node = attr->flags & BLOCKPOOL_ON_NODE ? attr->node :
+						       NUMA_NO_NODE;
+	pool->store.geo = *geo;
+	pool->slice = bp_pool_slice(geo->stride);
 	kref_init(&pool->refs);
+	INIT_LIST_HEAD(&pool->pools);
 	mutex_init(&pool->admission);
 	xa_init_flags(&pool->clients, XA_FLAGS_ALLOC);
 	return pool;
 }
 
-/* What the blocks and the arrays beside them take, in pages. */
-static u64 bp_pool_pages(const struct blockpool *pool)
+/* Whether there is the memory for it; the caller's user pays, if charge is there. */
+static int bp_pool_afford(const struct bp_geometry *geo,
+			  struct bp_charge *charge)
 {
-	const struct bp_geometry *geo = &pool->store.geo;
 	u64 bytes = geo->map_size +
 		    (u64)geo->nr_blocks * 2 * sizeof(u32) +
-		    (u64)geo->nr_chunks * sizeof(void *);
-
-	return DIV_ROUND_UP_ULL(bytes, PAGE_SIZE);
-}
-
-/* Get all memory that the pool will ever need, or none. */
-static int bp_pool_fill(struct blockpool *pool, bool charge)
-{
-	u64 pages = bp_pool_pages(pool);
-	u32 nr_blocks = bp_pool_nr_blocks(pool);
-	int ret;
+		    (u64)geo->nr_chunks * sizeof(void *) +
+		    bp_stock_cpus_bytes(geo->nr_blocks) +
+		    PAGE_SIZE;	/* the status */
+	u64 pages = DIV_ROUND_UP_ULL(bytes, PAGE_SIZE);
 
 	if (pages > (unsigned long)si_mem_available())
 		return -ENOMEM;
-	ret = charge ? bp_charge_current(&pool->charge, pages) : 0;
-	if (ret)
-		return ret;
-	ret = -ENOMEM;
+	return charge ? bp_charge_current(charge, pages) : 0;
+}
+
+static int bp_pool_fill_status(struct blockpool *pool)
+{
+	pool->status = (void *)__get_free_page(BP_GFP_CHARGED | __GFP_ZERO);
+	if (!pool->status)
+		return -ENOMEM;
+	pool->status->size = sizeof(*pool->status);
+	bp_pool_advise(pool);
+	return 0;
+}
+
+static void bp_pool_free_arrays(struct blockpool *pool)
+{
+	free_page((unsigned long)pool->status);
+	free_percpu(pool->clients_hold);
+	kvfree(pool->owners);
+}
+
+/* Get all other memory that the pool will ever need, or none. */
+static int bp_pool_fill(struct blockpool *pool)
+{
+	u32 nr_blocks = bp_pool_nr_blocks(pool);
+	int ret = -ENOMEM;
+
 	pool->owners = kvcalloc(nr_blocks, sizeof(u32), BP_GFP_CHARGED);
-	if (!pool->owners)
-		goto err_uncharge;
-	ret = bp_depot_init(&pool->depot, nr_blocks);
+	pool->clients_hold = alloc_percpu_gfp(long, BP_GFP_CHARGED);
+	if (!pool->owners || !pool->clients_hold || bp_pool_fill_status(pool))
+		goto err_arrays;
+	ret = bp_stock_init(&pool->stock, nr_blocks, pool->owners, pool->status);
 	if (ret)
-		goto err_owners;
-	pool->kernel_held = alloc_percpu_gfp(long, BP_GFP_CHARGED);
-	ret = pool->kernel_held ? bp_store_init(&pool->store) : -ENOMEM;
+		goto err_arrays;
+	ret = bp_store_init(&pool->store, pool->node);
 	if (ret)
-		goto err_percpu;
+		goto err_stock;
 	return 0;
 
-err_percpu:
-	free_percpu(pool->kernel_held);
-	bp_depot_destroy(&pool->depot);
-err_owners:
-	kvfree(pool->owners);
-err_uncharge:
-	bp_uncharge(&pool->charge);
+err_stock:
+	bp_stock_destroy(&pool->stock);
+err_arrays:
+	bp_pool_free_arrays(pool);
 	return ret;
+}
+
+/* Whether large chunks would break up huge pages and be none. */
+static bool bp_pool_wastes(const struct bp_geometry *geo)
+{
+	u32 bytes = PAGE_SIZE << get_order(geo->chunk_size);
+
+	return bytes - geo->chunk_size > bytes / 8;
+}
+
+/* Of chunks of some size; for the user who calls, if it is to pay. */
+static struct blockpool *bp_pool_make(const struct blockpool_attr *attr,
+				      bool pay, u32 chunk)
+{
+	struct bp_charge charge = {};
+	struct blockpool *pool;
+	struct bp_geometry geo;
+	int ret;
+
+	bp_geometry_init(&geo, attr->block_size, attr->nr_blocks, PAGE_SIZE,
+			 chunk);
+	if (chunk == BP_CHUNK_HUGE && bp_pool_wastes(&geo))
+		return ERR_PTR(-ENOMEM);
+	ret = bp_pool_afford(&geo, pay ? &charge : NULL);
+	if (ret)
+		return ERR_PTR(ret);
+	pool = bp_pool_new(attr, &geo);
+	ret = pool ? bp_pool_fill(pool) : -ENOMEM;
+	if (ret) {
+		kvfree(pool);
+		bp_uncharge(&charge);
+		return ERR_PTR(ret);
+	}
+	pool->charge = charge;
+	return pool;
 }
 
 /*
@@ -135,19 +193,22 @@ static void bp_pool_destroy(struct blockpool *pool)
 	struct bp_depot_stats depot;
 	u32 kept;
 
-	bp_depot_read_stats(&pool->depot, &depot);
+	spin_lock(&bp_pools_lock);
+	list_del(&pool->pools);
+	spin_unlock(&bp_pools_lock);
+	bp_stock_empty(&pool->stock);
+	bp_depot_read_stats(&pool->stock.depot, &depot);
 	kept = bp_pool_nr_blocks(pool) - depot.nr_free;
 	if (kept)
 		pr_warn("blockpool: %s: memory lost, %u blocks were not given back by the kernel\n",
 			pool->name, kept);
 	else
 		bp_store_destroy(&pool->store);
-	free_percpu(pool->kernel_held);
-	bp_depot_destroy(&pool->depot);
-	kvfree(pool->owners);
+	bp_stock_destroy(&pool->stock);
+	bp_pool_free_arrays(pool);
 	xa_destroy(&pool->clients);
 	bp_uncharge(&pool->charge);
-	kfree_rcu(pool, rcu);
+	kvfree_rcu(pool, rcu);
 }
 
 /* Returns the pool with a reference, or NULL. */
@@ -290,14 +351,16 @@ struct blockpool *bp_pool_create(const struct blockpool_attr *attr, kuid_t uid,
 	/* Asked again when the name is given: this only saves the work. */
 	if (bp_name_taken(attr->name))
 		return ERR_PTR(-EEXIST);
-	pool = bp_pool_new(attr, uid, gid);
-	if (!pool)
-		return ERR_PTR(-ENOMEM);
-	ret = bp_pool_fill(pool, charge);
-	if (ret) {
-		kfree(pool);
-		return ERR_PTR(ret);
-	}
+	pool = bp_pool_make(attr, charge, BP_CHUNK_HUGE);
+	if (pool == ERR_PTR(-ENOMEM))
+		pool = bp_pool_make(attr, charge, BP_CHUNK_EASY);
+	if (IS_ERR(pool))
+		return pool;
+	pool->uid = uid;
+	pool->gid = gid;
+	spin_lock(&bp_pools_lock);
+	list_add(&pool->pools, &bp_pools);
+	spin_unlock(&bp_pools_lock);
 	ret = bp_pool_publish(pool);
 	if (ret) {
 		bp_pool_put(pool);
@@ -320,38 +383,52 @@ bool bp_pool_permits(const struct blockpool *pool, umode_t want)
 	       ns_capable_noaudit(&init_user_ns, CAP_DAC_OVERRIDE);
 }
 
-/*
- * From now on blocks are wiped on their way back, see bp_pool_give(); wipe
- * those that came back before.  All of them: a mapping reaches also blocks that
- * were never taken.
- */
-static int bp_pool_wipe_free(struct blockpool *pool)
+/* Wipe what is in the depot; all of it, if nothing is in a magazine. */
+static int bp_pool_wipe_depot(struct blockpool *pool)
 {
+	struct bp_depot *depot = &pool->stock.depot;
 	u32 below = U32_MAX, index;
 
-	lockdep_assert_held(&pool->admission);
-	WRITE_ONCE(pool->wipe, true);
-	/* Pairs with rcu_read_lock() in bp_pool_give_slice(). */
-	synchronize_rcu();
-	while (bp_depot_wipe_begin(&pool->depot, &below, &index)) {
+	while (bp_depot_wipe_begin(depot, &below, &index)) {
 		bp_store_wipe(&pool->store, index);
-		bp_depot_wipe_end(&pool->depot, index);
+		bp_depot_wipe_end(depot, index);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 	}
-	pool->wiped = true;
 	return 0;
 }
 
+/*
+ * From now on blocks are wiped on their way back, see bp_pool_give(), for which
+ * none may take the short way into a magazine any more; wipe those that came back
+ * before.  All of them: a mapping reaches also blocks that were never taken.
+ */
+static int bp_pool_wipe_free(struct blockpool *pool)
+{
+	struct bp_stock *stock = &pool->stock;
+	int ret;
+
+	lockdep_assert_held(&pool->admission);
+	WRITE_ONCE(stock->size, 0);
+	WRITE_ONCE(pool->wipe, true);
+	bp_depot_keep_aloof(&stock->depot, true);
+	/* Pairs with rcu_read_lock() in bp_pool_give() and bp_pool_give_here(). */
+	synchronize_rcu();
+	ret = bp_stock_drain_all(stock) ?: bp_pool_wipe_depot(pool);
+	pool->wiped = !ret;
+	bp_depot_keep_aloof(&stock->depot, false);
+	return ret;
+}
+
 /**
- * bp_pool_admit() - before a user sees the memory
+ * bp_pool_admit() - before a user sees the memory, or gets some of it
  * @pool: the pool
- * @uid: effective user of whoever maps it
+ * @uid: effective user of whoever maps it or takes a block
  *
- * As long as all mappings are of one user, nothing is wiped.  Before another
- * user's, all blocks that are free are, and every block is from then on when it
- * is given back.
+ * As long as all of them are one user, nothing is wiped.  Before another
+ * comes, all blocks that are free are, and every block is from then on when it is
+ * given back.
  *
  * Context: Process context; may sleep.
  * Return: 0, or -EINTR (fatal signal) and nobody was let in.
@@ -377,35 +454,79 @@ int bp_pool_admit(struct blockpool *pool, kuid_t uid)
  * free blocks begins: rcu_read_lock() pairs with synchronize_rcu() in
  * bp_pool_wipe_free().
  */
-static void bp_pool_give_slice(struct blockpool *pool, const u32 *indices,
-			       u32 n, enum bp_cause cause)
+static void bp_pool_wipe(struct blockpool *pool, const u32 *indices, u32 n)
 {
 	u32 i;
 
-	rcu_read_lock();
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "wiping while it is switched on");
 	if (READ_ONCE(pool->wipe))
 		for (i = 0; i < n; i++)
 			bp_store_wipe(&pool->store, indices[i]);
-	bp_depot_give(&pool->depot, indices, n, cause);
-	rcu_read_unlock();
 }
 
 /**
- * bp_pool_give() - put blocks that nobody owns any more back into the pool
+ * bp_pool_give() - put blocks that no client owns any more back into the pool
  * @pool: the pool
  * @indices: the blocks
  * @n: how many
  * @cause: why
- *
- * The magazines of the CPUs have their place here, and before bp_depot_take().
  *
  * Context: Any but NMI.
  */
 void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
 		  enum bp_cause cause)
 {
-	u32 slice = pool->slice, i;
+	u32 slice = pool->slice, some, i;
 
-	for (i = 0; i < n; i += slice)
-		bp_pool_give_slice(pool, indices + i, min(slice, n - i), cause);
+	for (i = 0; i < n; i += some) {
+		some = min(slice, n - i);
+		rcu_read_lock();
+		bp_pool_wipe(pool, indices + i, some);
+		bp_depot_give(&pool->stock.depot, indices + i, some, cause);
+		rcu_read_unlock();
+	}
+}
+
+/**
+ * bp_pool_give_here() - the same for blocks of the kernel, by way of the magazine
+ * @pool: the pool
+ * @indices: the blocks
+ * @n: how many
+ *
+ * Context: Any.
+ */
+void bp_pool_give_here(struct blockpool *pool, const u32 *indices, u32 n)
+{
+	u32 slice = pool->slice, some, i;
+
+	for (i = 0; i < n; i += some) {
+		some = min(slice, n - i);
+		rcu_read_lock();
+		bp_pool_wipe(pool, indices + i, some);
+		bp_stock_give_here(&pool->stock, indices + i, some);
+		rcu_read_unlock();
+	}
+}
+
+/* Tell users how much they should keep: all together no more than an eighth. */
+void bp_pool_advise(struct blockpool *pool)
+{
+	u32 clients;
+
+	xa_lock(&pool->clients);	/* of two, the later one knows better */
+	clients = max(atomic_read(&pool->nr_clients), 1);
+	WRITE_ONCE(pool->status->cache_max,
+		   bp_pool_nr_blocks(pool) / 8 / clients);
+	xa_unlock(&pool->clients);
+}
+
+/* A CPU has gone offline: what is in its magazines comes back. */
+void bp_pool_cpu_dead(int cpu)
+{
+	struct blockpool *pool;
+
+	spin_lock(&bp_pools_lock);
+	list_for_each_entry(pool, &bp_pools, pools)
+		bp_stock_cpu_dead(&pool->stock, cpu);
+	spin_unlock(&bp_pools_lock);
 }

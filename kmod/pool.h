@@ -5,6 +5,7 @@
 
 #include <linux/atomic.h>
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/uidgid.h>
@@ -12,7 +13,7 @@
 
 #include "blockpool.h"
 #include "charge.h"
-#include "depot.h"
+#include "stock.h"
 #include "store.h"
 
 #define BP_DEFAULT_NAME		"default"
@@ -23,6 +24,8 @@
  *   mmap_lock        mmap() comes here with it
  *   bp_names_lock    which pools have a name; the last bp_pool_put()
  *   pool->admission  whose mappings were let in; the wipe before the second's
+ *   clients' lock    which clients there are
+ *   bp_pools_lock    all pools that live; then the lock of those who poll
  *   depot.lock       the free indices; a leaf, see depot.h
  *
  * The first three are not held over anything that may fault on user memory.
@@ -35,14 +38,16 @@ struct blockpool {
 	u32 client_max;
 	umode_t mode;
 	u32 slice;		/* see bp_pool_give() */
+	int node;		/* NUMA node asked for, or NUMA_NO_NODE */
 	kuid_t uid;
 	kgid_t gid;
-	struct bp_store store;
-	u32 *owners;		/* one word a block, see owner.h */
 	struct bp_charge charge;
+	struct blockpool_status *status;	/* the page that users map */
+
+	struct bp_stock stock;
 
 	struct kref refs;
-	struct bp_depot depot;
+	struct list_head pools;		/* protected by bp_pools_lock */
 
 	/* Written under bp_names_lock; read anywhere. */
 	u32 id;			/* in the list of names, 0 without one */
@@ -59,16 +64,25 @@ struct blockpool {
 	struct xarray clients;	/* struct bp_client by id, see client.h */
 	u32 next_client;	/* protected by the lock of clients */
 	atomic_t nr_clients;
-	long __percpu *kernel_held;	/* the sum over CPUs counts */
-	atomic64_t failures;
-	atomic64_t refused;
-
+	long __percpu *clients_hold;	/* the sum over CPUs counts */
 	struct rcu_head rcu;
+
+	atomic_long_t failures;
+	atomic_long_t refused;
+
+	/* What the fast paths use; it changes as little. */
+	u32 *owners ____cacheline_aligned_in_smp;	/* see owner.h */
+	struct bp_store store;	/* ends in an array */
 };
 
 static inline u32 bp_pool_nr_blocks(const struct blockpool *pool)
 {
 	return pool->store.geo.nr_blocks;
+}
+
+static inline unsigned long bp_pool_map_pages(const struct blockpool *pool)
+{
+	return pool->store.geo.map_size >> PAGE_SHIFT;
 }
 
 struct blockpool *bp_pool_create(const struct blockpool_attr *attr, kuid_t uid,
@@ -85,5 +99,9 @@ int bp_pool_admit(struct blockpool *pool, kuid_t uid);
 
 void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
 		  enum bp_cause cause);
+void bp_pool_give_here(struct blockpool *pool, const u32 *indices, u32 n);
+
+void bp_pool_advise(struct blockpool *pool);
+void bp_pool_cpu_dead(int cpu);
 
 #endif /* BLOCKPOOL_POOL_H */

@@ -7,36 +7,40 @@
 #include "stats.h"
 
 /* A block may be taken on one CPU and given back on another: only the sum counts. */
-static long bp_stats_kernel_held(const struct blockpool *pool)
+static u64 bp_stats_clients_hold(const struct blockpool *pool)
 {
 	long held = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		held += *per_cpu_ptr(pool->kernel_held, cpu);
+		held += READ_ONCE(*per_cpu_ptr(pool->clients_hold, cpu));
 	return max(held, 0L);
 }
 
 /*
- * What comes from the depot is of one instant, and so are the sums that the uapi
- * header promises.
+ * Magazines are read while they are used: a block on its way may be counted twice
+ * or not at all.  The sums that the uapi header promises hold because what is not
+ * counted is worked out from what is.
  */
 void bp_stats_read(struct blockpool *pool, struct blockpool_stats *stats)
 {
 	struct bp_depot_stats depot;
 
-	bp_depot_read_stats(&pool->depot, &depot);
+	bp_depot_read_stats(&pool->stock.depot, &depot);
 	stats->nr_blocks = bp_pool_nr_blocks(pool);
-	stats->nr_free = depot.nr_free;
+	stats->nr_cached = min_t(u64, bp_stock_cached(&pool->stock),
+				 stats->nr_blocks - depot.nr_free);
+	stats->nr_free = depot.nr_free + stats->nr_cached;
 	stats->nr_held = stats->nr_blocks - stats->nr_free;
-	stats->nr_kernel = bp_stats_kernel_held(pool);
+	stats->nr_kernel = stats->nr_held -
+			   min(bp_stats_clients_hold(pool), stats->nr_held);
 	stats->nr_clients = atomic_read(&pool->nr_clients);
 	stats->nr_waiting = depot.nr_waiting;
 	stats->min_free = depot.min_free;
-	stats->allocs = depot.taken;
-	stats->frees = depot.given[BP_FREED];
+	stats->frees = depot.given[BP_FREED] + bp_stock_freed(&pool->stock);
 	stats->reclaimed = depot.given[BP_RECLAIMED];
-	stats->failures = atomic64_read(&pool->failures);
-	stats->refused = atomic64_read(&pool->refused);
+	stats->allocs = stats->frees + stats->reclaimed + stats->nr_held;
+	stats->failures = atomic_long_read(&pool->failures);
+	stats->refused = atomic_long_read(&pool->refused);
 	stats->waits = depot.waits;
 }

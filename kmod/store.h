@@ -3,27 +3,84 @@
 #ifndef BLOCKPOOL_STORE_H
 #define BLOCKPOOL_STORE_H
 
-#include <linux/reciprocal_div.h>
+#include <linux/bitops.h>
+#include <linux/mm.h>
+#include <uapi/linux/blockpool.h>
 
+#include "../common/stride.h"
 #include "geometry.h"
 
-struct page;
-struct vm_area_struct;
-
-/* Nothing here changes between init and destroy. */
+/*
+ * Nothing here changes between init and destroy.
+ *
+ * Chunk c begins at origins[c] + c * chunk_size: block i lies at
+ * origins[chunk of i] + i * stride.
+ *
+ * The way back uses the private word of the chunk's pages.  Division by the
+ * stride is a multiplication modulo 2^n, so it can be done to the two parts of
+ * address - origins[c] apart: the private word is secret - origins[c] / stride,
+ * in the sense of stride.h.  What is not a block's address comes out as a number
+ * above any index but for one case in 2^n / nr_blocks: it is the secret that
+ * makes this true of another pool's blocks.
+ */
 struct bp_store {
 	struct bp_geometry geo;
-	struct reciprocal_value by_stride;
-	void **chunks;		/* in the direct map */
+	struct bp_stride stride;
+	unsigned long secret;
+	unsigned long nr_blocks;	/* as in geo, and so is the ... */
+	unsigned long bytes;		/* ... stride, as the fast paths want them */
+
+	/* Where all chunks are and each page has a struct page; or 0, 0. */
+	unsigned long low;
+	unsigned long span;
+	struct page *low_page;
+
+	u32 nr_chunks;			/* that we have got */
+	void *origins[];
 };
 
-int bp_store_init(struct bp_store *store);
+int bp_store_init(struct bp_store *store, int node);
 void bp_store_destroy(struct bp_store *store);
 
-void *bp_store_block(const struct bp_store *store, u32 index);
 void bp_store_wipe(const struct bp_store *store, u32 index);
-u32 bp_store_index(const struct bp_store *store, const void *block);
+u32 bp_store_find(const struct bp_store *store, const void *block);
 struct page *bp_store_page(const struct bp_store *store, unsigned long pgoff);
 int bp_store_map(const struct bp_store *store, struct vm_area_struct *vma);
+
+/* index is checked by the caller. */
+static inline void *bp_store_block(const struct bp_store *store, u32 index)
+{
+	return store->origins[index >> store->geo.chunk_shift] +
+	       index * store->bytes;
+}
+
+/* The index of a block by the private word of its page, or no index. */
+static inline unsigned long bp_store_divide(const struct bp_store *store,
+					    const void *block,
+					    unsigned long word)
+{
+	unsigned long x = (unsigned long)block *
+			  (unsigned long)store->stride.inverse;
+
+	x += word - store->secret;
+	return x >> store->stride.shift |
+	       x << (-store->stride.shift & (BITS_PER_LONG - 1));
+}
+
+/*
+ * The index of a block, or a number above any index: the fast answer, which knows
+ * nearly all blocks.  bp_store_find() has the exact one.
+ */
+static inline unsigned long bp_store_guess(const struct bp_store *store,
+					   const void *block)
+{
+	unsigned long offset = (unsigned long)block - store->low;
+	struct page *page;
+
+	if (unlikely(offset >= store->span))
+		return ULONG_MAX;
+	page = store->low_page + (offset >> PAGE_SHIFT);
+	return bp_store_divide(store, block, page_private(page));
+}
 
 #endif /* BLOCKPOOL_STORE_H */

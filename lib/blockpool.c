@@ -1,84 +1,65 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR MIT
 /*
- * Taking blocks and giving them back.
+ * Taking blocks and giving them back: to and from this thread's magazine if it
+ * has what is needed, and round it, straight to and from the kernel, if there
+ * is none or a signal handler finds it in use.
  *
- * kernel_take() and kernel_put() are the only ways to and from the kernel's
- * depot, one ioctl each.  A cache of blocks goes before them, in
- * blockpool_alloc() and blockpool_free().  Nothing here needs memory but a
- * bounded piece of stack or takes a lock, so every call may be made in a signal
- * handler.
+ * Nothing here needs memory but a bounded piece of stack or takes a lock, so
+ * every call may be made in a signal handler.
  */
 #include <limits.h>
-#include <string.h>
-#include <sys/ioctl.h>
 
-#include "internal.h"
+#include "kernel.h"
+#include "thread.h"
 
 /* Indices on the stack at a time: 1 KiB, kind to threads with a small one. */
-#define PIECE	256U
+#define PIECE		256U
 
-static int kernel_take(struct blockpool *pool, uint32_t *indices,
-		       unsigned int n)
+/* Most blocks that are got through a magazine at a time. */
+#define REFILL_MAX	(MAGAZINE_SPACE - MAGAZINE_ROOM)
+
+/*
+ * From inside, @n blocks that are there: in one pass, and no copy first.  The
+ * handle is copied because to the compiler a state may lie anywhere in it.
+ */
+static inline void pop_blocks(const struct blockpool *pool,
+			      struct bp_stack *stack, void **blocks, u32 n)
 {
-	struct blockpool_alloc_args args = {
-		.size = sizeof(args),
-		.count = n,
-		.indices = (uintptr_t)indices,
-	};
+	const u32 *elements = &stack->elements[stack->nr - n];
+	const struct blockpool copy = *pool;
+	unsigned char *states = pool->states;
+	u32 i;
 
-	return ioctl(pool->fd, BLOCKPOOL_IOC_ALLOC, &args);
-}
-
-static int kernel_take_wait(struct blockpool *pool, uint32_t *index,
-			    int timeout_ms)
-{
-	struct blockpool_alloc_args args = {
-		.size = sizeof(args),
-		.flags = BLOCKPOOL_ALLOC_WAIT,
-		.count = 1,
-		.timeout_ms = timeout_ms,
-		.indices = (uintptr_t)index,
-	};
-
-	return ioctl(pool->fd, BLOCKPOOL_IOC_ALLOC, &args);
-}
-
-/* How many were put back; errno tells why, if fewer than @n. */
-static unsigned int kernel_put(struct blockpool *pool, const uint32_t *indices,
-			       unsigned int n)
-{
-	struct blockpool_free_args args = {
-		.size = sizeof(args),
-		.count = n,
-		.indices = (uintptr_t)indices,
-	};
-
-	return ioctl(pool->fd, BLOCKPOOL_IOC_FREE, &args) ? args.done : n;
-}
-
-void *blockpool_alloc(struct blockpool *pool)
-{
-	uint32_t index;
-
-	if (inherited(pool)) {
-		errno = ECHILD;
-		return NULL;
+	for (i = 0; i < n; i++) {
+		blocks[i] = block_at(&copy, elements[i]);
+		states[elements[i]] = STATE_HELD;
 	}
-	if (kernel_take(pool, &index, 1))
-		return NULL;
-	return block_at(pool, index);
+	stack->nr -= n;
 }
 
-void *blockpool_alloc_wait(struct blockpool *pool, int timeout_ms)
+/* From inside, up to the first that is not known to be held; how many. */
+static inline u32 push_blocks(const struct blockpool *pool,
+			      struct bp_stack *stack, void **blocks, u32 n)
 {
-	uint32_t index;
+	u32 *elements = &stack->elements[stack->nr];
+	const struct blockpool copy = *pool;
+	unsigned char *states = pool->states;
+	u32 i, index;
 
-	if (inherited(pool)) {
-		errno = ECHILD;
-		return NULL;
+	for (i = 0; i < n; i++) {
+		index = index_of(&copy, blocks[i]);
+		if (index == BLOCKPOOL_NO_INDEX || states[index] != STATE_HELD)
+			break;
+		states[index] = STATE_CACHED;
+		elements[i] = index;
 	}
-	if (kernel_take_wait(pool, &index, timeout_ms))
-		return NULL;
+	stack->nr += i;
+	return i;
+}
+
+static inline void *hold(struct blockpool *pool, u32 index)
+{
+	pool->states[index] = STATE_HELD;
 	return block_at(pool, index);
 }
 
@@ -88,69 +69,239 @@ void *blockpool_alloc_wait(struct blockpool *pool, int timeout_ms)
  * two indices, address i covers indices 2i - n and 2i - n + 1, and as i < n both
  * have been read.
  */
-int blockpool_alloc_bulk(struct blockpool *pool, void **blocks, unsigned int n)
+static int take_straight(struct blockpool *pool, void **blocks, u32 n)
 {
-	uint32_t *indices, index;
-	unsigned int i;
+	u32 *indices = (u32 *)(blocks + n) - n;
+	u32 i, index;
 
-	if (inherited(pool))
-		return fail(ECHILD);
-	if (!n || n > BLOCKPOOL_BATCH_MAX)
-		return fail(EINVAL);
-	indices = (uint32_t *)(blocks + n) - n;
-	if (kernel_take(pool, indices, n))
+	if (!bp_kernel_take(pool, indices, n, 0))
 		return -1;
 	for (i = 0; i < n; i++) {
 		memcpy(&index, indices + i, sizeof(index));
-		blocks[i] = block_at(pool, index);
+		blocks[i] = hold(pool, index);
 	}
-	return (int)n;
+	return 0;
 }
 
-int blockpool_free(struct blockpool *pool, void *block)
+static int take_through(struct blockpool *pool, struct bp_magazine *magazine,
+			void **blocks, u32 n)
 {
-	uint32_t index;
+	int ret = 0;
+
+	bp_thread_fit(pool, magazine);
+	if (magazine->stack.nr < n)
+		ret = bp_thread_refill(pool, magazine, n);
+	if (!ret)
+		pop_blocks(pool, &magazine->stack, blocks, n);
+	bp_magazine_leave(magazine);
+	return ret;
+}
+
+/* For many, what is in the magazine goes back first, to be taken with the rest. */
+static bp_slow int take_slow(struct blockpool *pool, void **blocks, u32 n)
+{
+	struct bp_magazine *magazine = NULL;
+	int ret, error = errno;
 
 	if (inherited(pool))
 		return fail(ECHILD);
-	index = index_of(pool, block);
-	if (index == BLOCKPOOL_NO_INDEX)
-		return fail(EINVAL);
-	return kernel_put(pool, &index, 1) ? 0 : -1;
+	if (n <= REFILL_MAX)
+		magazine = bp_thread_enter(pool);
+	else
+		blockpool_flush(pool);
+	if (magazine)
+		ret = take_through(pool, magazine, blocks, n);
+	else
+		ret = take_straight(pool, blocks, n);
+	if (!ret)
+		errno = error;
+	return ret;
 }
 
-/* Free a piece in order; returns how many were, with errno if fewer than @n. */
-static unsigned int free_piece(struct blockpool *pool, void **blocks,
-			       unsigned int n)
+static bp_slow void *take_one_slow(struct blockpool *pool)
 {
-	uint32_t indices[PIECE];
-	unsigned int good, done = 0;
+	void *block;
+
+	return take_slow(pool, &block, 1) ? NULL : block;
+}
+
+void *blockpool_alloc(struct blockpool *pool)
+{
+	struct bp_magazine *magazine = bp_thread_magazine(pool);
+	u32 index;
+
+	if (!bp_likely(magazine && bp_magazine_take(magazine, &index)))
+		return take_one_slow(pool);
+	return hold(pool, index);
+}
+
+void *blockpool_alloc_wait(struct blockpool *pool, int timeout_ms)
+{
+	int error = errno;
+	u32 index;
+	void *block;
+
+	if (timeout_ms < -1) {
+		errno = inherited(pool) ? ECHILD : EINVAL;
+		return NULL;
+	}
+	block = blockpool_alloc(pool);
+	if (block || errno != EAGAIN)
+		return block;
+	if (bp_kernel_wait(pool, &index, timeout_ms))
+		return NULL;
+	errno = error;
+	return hold(pool, index);
+}
+
+int blockpool_alloc_bulk(struct blockpool *pool, void **blocks, unsigned int n)
+{
+	struct bp_magazine *magazine = bp_thread_magazine(pool);
+
+	if (!n || n > BLOCKPOOL_BATCH_MAX)
+		return fail(inherited(pool) ? ECHILD : EINVAL);
+	if (!bp_likely(magazine && bp_magazine_enter(magazine)))
+		goto slow;
+	if (!bp_likely(n <= magazine->stack.nr)) {
+		bp_magazine_leave(magazine);
+		goto slow;
+	}
+	pop_blocks(pool, &magazine->stack, blocks, n);
+	bp_magazine_leave(magazine);
+	return (int)n;
+slow:
+	return take_slow(pool, blocks, n) ? -1 : (int)n;
+}
+
+/*
+ * Give a piece to the kernel in order; returns how many it took, with errno if
+ * fewer than @n.  What it refuses is none of ours from then on.
+ */
+static u32 put_straight(struct blockpool *pool, void **blocks, u32 n)
+{
+	u32 indices[PIECE];
+	u32 good, done = 0;
+	int error = EINVAL;
 
 	for (good = 0; good < n; good++) {
+		unsigned char *state;
+
 		indices[good] = index_of(pool, blocks[good]);
 		if (indices[good] == BLOCKPOOL_NO_INDEX)
 			break;
+		state = &pool->states[indices[good]];
+		error = EPERM;
+		if (*state == STATE_CACHED)
+			break;
+		error = EINVAL;
+		*state = STATE_UNKNOWN;
 	}
 	if (good)
-		done = kernel_put(pool, indices, good);
+		done = bp_kernel_put(pool, indices, good);
 	if (done == good && good < n)
-		errno = EINVAL;
+		errno = error;
+	return done;
+}
+
+/*
+ * Put blocks into the magazine, more than it is to hold if need be, and then in
+ * one ioctl back what is too much: all, if the pool is short.  Returns for how
+ * many that was done: those up to the first that is not known to be held.
+ */
+static u32 put_through(struct blockpool *pool, struct bp_magazine *magazine,
+		       void **blocks, u32 n)
+{
+	struct bp_stack *stack = &magazine->stack;
+	u32 share = bp_thread_fit(pool, magazine);
+	u32 done = 0;
+
+	if (stack->size) {
+		if (n > MAGAZINE_SPACE - stack->nr)
+			n = MAGAZINE_SPACE - stack->nr;
+		done = push_blocks(pool, stack, blocks, n);
+		if (is_short(pool))
+			bp_thread_flush(pool, magazine, 0);
+		else if (stack->nr > stack->size)
+			bp_thread_flush(pool, magazine, share / 2);
+		bp_thread_fit(pool, magazine);
+	}
+	bp_magazine_leave(magazine);
+	return done;
+}
+
+/* Returns how many were given back, with errno if fewer than @n. */
+static bp_slow u32 put_slow(struct blockpool *pool, void **blocks, u32 n)
+{
+	struct bp_magazine *magazine;
+	u32 done, piece, some = 0;
+	int error = errno;
+
+	if (inherited(pool)) {
+		errno = ECHILD;
+		return 0;
+	}
+	for (done = 0; done < n; done += some) {
+		magazine = bp_thread_enter(pool);
+		some = magazine ? put_through(pool, magazine, blocks + done,
+					      n - done) : 0;
+		if (some)
+			continue;
+		piece = n - done < PIECE ? n - done : PIECE;
+		some = put_straight(pool, blocks + done, piece);
+		if (some < piece)
+			return done + some;
+	}
+	errno = error;
+	return done;
+}
+
+static bp_slow int put_one_slow(struct blockpool *pool, void *block)
+{
+	return put_slow(pool, &block, 1) ? 0 : -1;
+}
+
+/* In a child no state says held, so that is asked before the status page is read. */
+int blockpool_free(struct blockpool *pool, void *block)
+{
+	struct bp_magazine *magazine = bp_thread_magazine(pool);
+	u32 index = index_of(pool, block);
+
+	if (!bp_likely(magazine && index != BLOCKPOOL_NO_INDEX &&
+		       pool->states[index] == STATE_HELD && !is_short(pool)))
+		return put_one_slow(pool, block);
+	pool->states[index] = STATE_CACHED;	/* before another can take it */
+	if (bp_likely(bp_magazine_put(magazine, index)))
+		return 0;
+	pool->states[index] = STATE_HELD;
+	return put_one_slow(pool, block);
+}
+
+/* How many went into the magazine, which has room for all or is left alone. */
+static inline u32 put_fast(struct blockpool *pool, void **blocks, u32 n)
+{
+	struct bp_magazine *magazine = bp_thread_magazine(pool);
+	u32 done = 0;
+
+	if (!bp_likely(magazine && bp_magazine_enter(magazine)))
+		return 0;
+	if (bp_likely(n <= bp_stack_room(&magazine->stack)))
+		done = push_blocks(pool, &magazine->stack, blocks, n);
+	bp_magazine_leave(magazine);
 	return done;
 }
 
 int blockpool_free_bulk(struct blockpool *pool, void **blocks, unsigned int n)
 {
-	unsigned int piece, freed, done = 0;
+	u32 done = 0;
 
 	if (inherited(pool))
 		return fail(ECHILD);
 	if (!n || n > INT_MAX)
 		return fail(EINVAL);
-	do {
-		piece = n - done < PIECE ? n - done : PIECE;
-		freed = free_piece(pool, blocks + done, piece);
-		done += freed;
-	} while (freed == piece && done < n);
+	if (bp_likely(!is_short(pool)))
+		done = put_fast(pool, blocks, n);
+	if (!bp_likely(done == n))
+		done += put_slow(pool, blocks + done, n - done);
 	return done ? (int)done : -1;
 }
 

@@ -24,6 +24,13 @@
  * All calls but blockpool_close() may be made by any number of threads on one
  * handle, which then share what they hold.  What a process holds goes back to
  * the pool when it ends, however it ends.
+ *
+ * Each thread keeps some of the handle's free blocks, a magazine, so that to take
+ * a block and to give it back mostly needs no system call.  To the kernel such
+ * blocks are held.  All threads of a handle keep no more than the pool's status
+ * page advises, nor than an eighth of the pool's client_max, and what a thread
+ * keeps goes back when it ends or calls blockpool_flush().  A block that was
+ * taken by a call of this library must be given back by one.
  */
 #ifndef BLOCKPOOL_H
 #define BLOCKPOOL_H
@@ -44,9 +51,11 @@ struct blockpool;
  * @name: printable ASCII without '/', shorter than BLOCKPOOL_NAME_SIZE
  * @block_size: bytes a block, 1 to BLOCKPOOL_BLOCK_SIZE_MAX (4 MiB)
  * @nr_blocks: 1 to BLOCKPOOL_BLOCKS_MAX (2^24)
- * @flags: BLOCKPOOL_PERSIST: keep the pool until it is unlinked; or 0
+ * @flags: BLOCKPOOL_PERSIST: keep the pool until it is unlinked;
+ *	BLOCKPOOL_ON_NODE: blocks in the memory of @node
  * @mode: permission bits as of a file; 0 means 0600
  * @client_max: most blocks that one handle may hold; 0 means no limit
+ * @node: NUMA node, with BLOCKPOOL_ON_NODE
  */
 struct blockpool_attr {
 	const char *name;
@@ -55,6 +64,7 @@ struct blockpool_attr {
 	uint32_t flags;
 	mode_t mode;
 	uint32_t client_max;
+	uint32_t node;
 };
 
 /*
@@ -89,6 +99,12 @@ int blockpool_alloc_bulk(struct blockpool *pool, void **blocks, unsigned int n);
 
 /* Give a block back. */
 int blockpool_free(struct blockpool *pool, void *block);
+
+/*
+ * Give back the free blocks that the calling thread keeps: for a thread that
+ * will use none for a while.
+ */
+int blockpool_flush(struct blockpool *pool);
 
 /*
  * Give n blocks back, in order, up to the first that must be refused.  Returns

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "thread.h"
 
 static int device_open(int oflags)
 {
@@ -29,7 +29,11 @@ static int set_name(struct blockpool_name_args *args, const char *name)
 	return 0;
 }
 
-/* A handle with an open device, attached to no pool yet. */
+/*
+ * A handle with an open device, attached to no pool yet.  It lies at the end of
+ * its page: a load waits for an earlier store to the same place of another page,
+ * and low places have enough of both.
+ */
 static struct blockpool *handle_open(int oflags)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -48,9 +52,8 @@ static struct blockpool *handle_open(int oflags)
 		goto unmap;
 
 	memory[page] = 1;
-	pool = (struct blockpool *)memory;
+	pool = (struct blockpool *)(memory + page) - 1;
 	pool->here = memory + page;
-	pool->handle_size = 2 * page;
 	pool->fd = fd;
 	return pool;
 
@@ -61,23 +64,56 @@ close_fd:
 	return NULL;
 }
 
-/* Map the pool that the handle's client is attached to. */
-static int handle_map(struct blockpool *pool, int prot)
+static int map_blocks(struct blockpool *pool, const struct blockpool_info *info,
+		      int prot)
 {
-	struct blockpool_info info;
 	void *base;
 
-	if (blockpool_info(pool, &info))
-		return -1;
-	pool->map_size = (size_t)info.map_size;
-	if (pool->map_size != info.map_size)
+	pool->map_size = (size_t)info->map_size;
+	if (pool->map_size != info->map_size)
 		return fail(ENOMEM);
 	base = mmap(NULL, pool->map_size, prot, MAP_SHARED, pool->fd, 0);
 	if (base == MAP_FAILED)
 		return -1;
 	pool->base = base;
-	pool->nr_blocks = info.nr_blocks;
-	pool->stride = stride_init(info.stride);
+	pool->nr_blocks = info->nr_blocks;
+	pool->client_max = info->client_max;
+	pool->stride = bp_stride_init(info->stride);
+	return 0;
+}
+
+static int map_status(struct blockpool *pool, const struct blockpool_info *info)
+{
+	off_t offset = (off_t)info->status_offset;
+	void *status = mmap(NULL, sizeof(*pool->status), PROT_READ, MAP_SHARED,
+			    pool->fd, offset);
+
+	if (status == MAP_FAILED)
+		return -1;
+	pool->status = status;
+	return 0;
+}
+
+static int map_states(struct blockpool *pool)
+{
+	void *states = mmap(NULL, pool->nr_blocks, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (states == MAP_FAILED)
+		return -1;
+	pool->states = states;
+	return madvise(states, pool->nr_blocks, MADV_WIPEONFORK);
+}
+
+/* Map the pool that the handle's client is attached to, and be ready for use. */
+static int handle_map(struct blockpool *pool, int prot)
+{
+	struct blockpool_info info;
+
+	if (blockpool_info(pool, &info) || map_blocks(pool, &info, prot) ||
+	    map_status(pool, &info) || map_states(pool))
+		return -1;
+	bp_thread_open(pool);
 	return 0;
 }
 
@@ -106,6 +142,7 @@ struct blockpool *blockpool_create(const struct blockpool_attr *attr)
 	args.flags = attr->flags;
 	args.mode = attr->mode;
 	args.client_max = attr->client_max;
+	args.node = attr->node;
 
 	pool = handle_open(O_RDWR);
 	if (!pool)
@@ -156,16 +193,24 @@ struct blockpool *blockpool_open(const char *name, int oflags)
 }
 
 /*
- * In a child the mapping's addresses may long be somebody else's, and the file
+ * In a child the mappings' addresses may long be somebody else's, and the file
  * is the parent's too: closing this copy of the descriptor gives nothing back.
+ * Threads find out by the serial that what is in their magazines is void.
  */
 int blockpool_close(struct blockpool *pool)
 {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	int fd = pool->fd;
 
+	if (pool->serial)
+		bp_thread_close(pool);
+	if (pool->states)
+		munmap(pool->states, pool->nr_blocks);
+	if (pool->status && !inherited(pool))
+		munmap((void *)pool->status, sizeof(*pool->status));
 	if (pool->base && !inherited(pool))
 		munmap(pool->base, pool->map_size);
-	munmap(pool, pool->handle_size);
+	munmap((void *)(pool->here - page), 2 * page);
 	return close(fd);
 }
 

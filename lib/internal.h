@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR MIT */
-/* What a handle is, and the two questions asked before everything else. */
+/* What a handle is, and the arithmetic from blocks to numbers and back. */
 #ifndef BLOCKPOOL_INTERNAL_H
 #define BLOCKPOOL_INTERNAL_H
 
@@ -8,23 +8,46 @@
 #include <stdint.h>
 
 #include "blockpool.h"
-#include "stride.h"
+#include "../common/magazine.h"
+#include "../common/stride.h"
+
+#define bp_slow		__attribute__((noinline, cold))
+#define bp_hidden	__attribute__((visibility("hidden")))
+#define bp_initial_exec	__attribute__((tls_model("initial-exec")))
 
 /*
- * Lies in pages of its own, of which the last is wiped in a child: @here points
- * into it.  So a handle knows after any kind of fork, a raw clone() included,
- * that it is an inherited one: the child has neither the mapping (the kernel
- * does not copy it) nor a claim on the blocks.  Only @fd means anything there.
+ * What this process knows of a block, one byte each, checked on every free.
+ * Plain bytes: two threads that free one block in the same nanoseconds can slip
+ * past them, into their own process's magazines; the kernel's table stays right.
+ */
+enum {
+	STATE_UNKNOWN,		/* free, or came by other ways: ask the kernel */
+	STATE_HELD,		/* taken through this handle */
+	STATE_CACHED,		/* in a magazine of this process */
+};
+
+/*
+ * @here and @states lie in memory that is wiped in a child.  So a handle knows
+ * after any kind of fork, a raw clone() included, that it is an inherited one:
+ * the child has neither the mappings (the kernel does not copy them) nor a claim
+ * on the blocks.  Only @fd means anything there.
  */
 struct blockpool {
+	/* What a call that finds all in the magazine reads: one cache line. */
+	u64 serial;		/* of this handle: not 0, and never used again */
+	size_t slot;		/* where in a thread's table, in bytes */
 	unsigned char *base;
-	struct stride stride;
-	uint32_t nr_blocks;
+	unsigned char *states;	/* by index */
+	const struct blockpool_status *status;
+	struct bp_stride stride;
+	u32 nr_blocks;
+
 	int fd;
+	u32 client_max;
+	u32 reserved;		/* room of all threads' magazines; atomic */
 	const unsigned char *here;
 	size_t map_size;
-	size_t handle_size;
-};
+} __attribute__((aligned(64)));
 
 static inline int fail(int error)
 {
@@ -37,17 +60,23 @@ static inline bool inherited(const struct blockpool *pool)
 	return !*pool->here;
 }
 
-/* BLOCKPOOL_NO_INDEX for whatever is not the first byte of a block. */
-static inline uint32_t index_of(const struct blockpool *pool, const void *block)
+/* The pool is short: somebody waits for blocks.  Not for an inherited handle. */
+static inline bool is_short(const struct blockpool *pool)
 {
-	uint64_t offset = (uint64_t)(uintptr_t)block - (uintptr_t)pool->base;
-	uint64_t index = stride_quotient(&pool->stride, offset);
+	return __atomic_load_n(&pool->status->wanted, __ATOMIC_RELAXED);
+}
 
-	return index < pool->nr_blocks ? (uint32_t)index : BLOCKPOOL_NO_INDEX;
+/* BLOCKPOOL_NO_INDEX for whatever is not the first byte of a block. */
+static inline u32 index_of(const struct blockpool *pool, const void *block)
+{
+	u64 offset = (u64)(uintptr_t)block - (uintptr_t)pool->base;
+	u64 index = bp_stride_quotient(&pool->stride, offset);
+
+	return index < pool->nr_blocks ? (u32)index : BLOCKPOOL_NO_INDEX;
 }
 
 /* @index must be below nr_blocks. */
-static inline void *block_at(const struct blockpool *pool, uint32_t index)
+static inline void *block_at(const struct blockpool *pool, u32 index)
 {
 	return pool->base + (size_t)index * pool->stride.bytes;
 }

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "blockpool.h"
-#include "stride.h"
+#include "../common/stride.h"
 
 #define NAME31	"0123456789012345678901234567890"
 #define NAME32	NAME31 "1"
@@ -137,24 +137,24 @@ static uint64_t next_random(uint64_t *state)
 /* Offsets from far below the first block to far behind the last. */
 static bool quotient_is_exact(uint32_t bytes, uint64_t *state)
 {
-	struct stride stride = stride_init(bytes);
+	struct bp_stride stride = bp_stride_init(bytes);
 	uint64_t most = (UINT64_MAX - bytes) / bytes;
 	int64_t i;
 
 	for (i = -100; i < 400; i++) {
 		uint64_t q = next_random(state) % (most + 1);
 		uint64_t offset = q * bytes + (uint64_t)i;
-		uint64_t got = stride_quotient(&stride, offset);
+		uint64_t got = bp_stride_quotient(&stride, offset);
 
 		if (offset % bytes ? got <= most : got != offset / bytes)
 			return false;
 		offset = next_random(state) >> (i & 63);
-		got = stride_quotient(&stride, offset);
+		got = bp_stride_quotient(&stride, offset);
 		if (offset % bytes ? got <= most : got != offset / bytes)
 			return false;
 	}
 	for (i = 0; i < 3 * (int64_t)bytes; i += bytes > 9999 ? 61 : 1)
-		if (stride_quotient(&stride, (uint64_t)i) <= most &&
+		if (bp_stride_quotient(&stride, (uint64_t)i) <= most &&
 		    i % bytes)
 			return false;
 	return true;

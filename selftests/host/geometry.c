@@ -24,7 +24,7 @@ TEST(stride_of_every_size)
 	u32 size, stride, last = 0;
 
 	for (size = 1; size <= BLOCK_SIZE_MAX; size++) {
-		stride = bp_stride(size);
+		stride = bp_stride_round(size);
 		ASSERT_EQ(0u, stride % BP_ALIGN);
 		ASSERT_GE(stride, size);
 		ASSERT_GE(stride, last);
@@ -42,21 +42,23 @@ TEST(stride_wastes_nothing_on_round_sizes)
 	u32 size;
 
 	for (size = 64; size <= BLOCK_SIZE_MAX; size *= 2)
-		ASSERT_EQ(size, bp_stride(size));
-	ASSERT_EQ(1536u, bp_stride(1500));
-	ASSERT_EQ(9216u, bp_stride(9000));
+		ASSERT_EQ(size, bp_stride_round(size));
+	ASSERT_EQ(1536u, bp_stride_round(1500));
+	ASSERT_EQ(9216u, bp_stride_round(9000));
 }
 
 /* What a chunk is, for a pool of any length. */
 static void check_chunk(struct __test_metadata *_metadata,
-			const struct bp_geometry *geo, u32 page_size)
+			const struct bp_geometry *geo, u32 page_size, u32 chunk)
 {
-	u32 limit = max3(15 * page_size, geo->stride, BP_CHUNK_EASY);
+	u32 limit = max3(15 * page_size, geo->stride, chunk);
 
 	ASSERT_EQ(0u, geo->chunk_size % page_size);
 	ASSERT_EQ((u64)geo->stride << geo->chunk_shift, geo->chunk_size);
 	ASSERT_TRUE(is_power_of_two(geo->chunk_size / geo->stride));
 	ASSERT_LE(geo->chunk_size, limit);
+	if (geo->nr_chunks > 1)
+		ASSERT_GT(geo->chunk_size, chunk / 2);
 }
 
 /* The chunks hold all blocks, and none of them is idle. */
@@ -94,14 +96,14 @@ static void check_block(struct __test_metadata *_metadata,
 }
 
 static void check(struct __test_metadata *_metadata, u32 block_size,
-		  u32 nr_blocks, u32 page_size)
+		  u32 nr_blocks, u32 page_size, u32 chunk)
 {
 	struct bp_geometry geo;
 
-	bp_geometry_init(&geo, block_size, nr_blocks, page_size);
+	bp_geometry_init(&geo, block_size, nr_blocks, page_size, chunk);
 	ASSERT_EQ(nr_blocks, geo.nr_blocks);
-	ASSERT_EQ(bp_stride(block_size), geo.stride);
-	check_chunk(_metadata, &geo, page_size);
+	ASSERT_EQ(bp_stride_round(block_size), geo.stride);
+	check_chunk(_metadata, &geo, page_size, chunk);
 	check_pool(_metadata, &geo, page_size);
 	check_block(_metadata, &geo, 0);
 	check_block(_metadata, &geo, nr_blocks / 2);
@@ -116,11 +118,15 @@ FIXTURE(pages)
 FIXTURE_VARIANT(pages)
 {
 	u32 size;
+	u32 chunk;
 };
 
-FIXTURE_VARIANT_ADD(pages, 4k) { .size = 4096 };
-FIXTURE_VARIANT_ADD(pages, 16k) { .size = 16384 };
-FIXTURE_VARIANT_ADD(pages, 64k) { .size = 65536 };
+FIXTURE_VARIANT_ADD(pages, 4k_easy) { 4096, BP_CHUNK_EASY };
+FIXTURE_VARIANT_ADD(pages, 16k_easy) { 16384, BP_CHUNK_EASY };
+FIXTURE_VARIANT_ADD(pages, 64k_easy) { 65536, BP_CHUNK_EASY };
+FIXTURE_VARIANT_ADD(pages, 4k_huge) { 4096, BP_CHUNK_HUGE };
+FIXTURE_VARIANT_ADD(pages, 16k_huge) { 16384, BP_CHUNK_HUGE };
+FIXTURE_VARIANT_ADD(pages, 64k_huge) { 65536, BP_CHUNK_HUGE };
 
 FIXTURE_SETUP(pages)
 {
@@ -145,7 +151,7 @@ TEST_F(pages, around_powers_of_two)
 				break;
 			for (i = 0; i < ARRAY_SIZE(lengths); i++)
 				check(_metadata, size, lengths[i],
-				      variant->size);
+				      variant->size, variant->chunk);
 		}
 	}
 }
@@ -158,7 +164,7 @@ TEST_F(pages, random_pools)
 	for (i = 0; i < 100000; i++) {
 		size = 1 + random_below(&random, 1u << random_below(&random, 23));
 		nr = 1 + random_below(&random, 1u << random_below(&random, 25));
-		check(_metadata, size, nr, variant->size);
+		check(_metadata, size, nr, variant->size, variant->chunk);
 	}
 }
 
@@ -166,7 +172,8 @@ TEST_F(pages, largest_pool_does_not_overflow)
 {
 	struct bp_geometry geo;
 
-	bp_geometry_init(&geo, BLOCK_SIZE_MAX, NR_BLOCKS_MAX, variant->size);
+	bp_geometry_init(&geo, BLOCK_SIZE_MAX, NR_BLOCKS_MAX, variant->size,
+			 variant->chunk);
 	ASSERT_EQ(1ull << 46, geo.map_size);
 	ASSERT_EQ(NR_BLOCKS_MAX, geo.nr_chunks);
 	check_block(_metadata, &geo, NR_BLOCKS_MAX - 1);
@@ -176,7 +183,7 @@ TEST_F(pages, smallest_pool_is_one_page)
 {
 	struct bp_geometry geo;
 
-	bp_geometry_init(&geo, 1, 1, variant->size);
+	bp_geometry_init(&geo, 1, 1, variant->size, variant->chunk);
 	ASSERT_EQ(variant->size, geo.map_size);
 	ASSERT_EQ(1u, geo.nr_chunks);
 	ASSERT_EQ(variant->size, bp_geometry_chunk_bytes(&geo, 0));

@@ -32,10 +32,32 @@ static bool fd_is_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
+/* What is taken and not given back: without what this thread's magazine has. */
+static unsigned int nr_taken(struct blockpool *pool)
+{
+	return blockpool_flush(pool) ? ~0u : model_held();
+}
+
 FIXTURE(library)
 {
 	struct blockpool *pool;
 	void *blocks[NR_BLOCKS + 1];
+};
+
+/* All holds with magazines and without. */
+FIXTURE_VARIANT(library)
+{
+	bool cached;
+};
+
+FIXTURE_VARIANT_ADD(library, cached)
+{
+	.cached = true,
+};
+
+FIXTURE_VARIANT_ADD(library, uncached)
+{
+	.cached = false,
 };
 
 FIXTURE_SETUP(library)
@@ -43,6 +65,8 @@ FIXTURE_SETUP(library)
 	model_init(BLOCK_SIZE, NR_BLOCKS);
 	self->pool = blockpool_open(NULL, O_RDWR);
 	ASSERT_NE(NULL, self->pool);
+	if (!variant->cached)
+		model.status->cache_max = 0;
 }
 
 FIXTURE_TEARDOWN(library)
@@ -65,7 +89,7 @@ TEST(create_hands_all_fields_on)
 	struct blockpool_attr attr = {
 		.name = "exactly-31-characters-long-name",
 		.block_size = 3000, .nr_blocks = 9, .flags = BLOCKPOOL_PERSIST,
-		.mode = 0640, .client_max = 5,
+		.mode = 0640, .client_max = 5, .node = 3,
 	};
 	struct blockpool_create_args *args = &model.created;
 	struct blockpool *pool;
@@ -79,14 +103,15 @@ TEST(create_hands_all_fields_on)
 	EXPECT_EQ((__u32)BLOCKPOOL_PERSIST, args->flags);
 	EXPECT_EQ(0640u, args->mode);
 	EXPECT_EQ(5u, args->client_max);
-	EXPECT_EQ(0u, args->__reserved[0] | args->__reserved[1]);
+	EXPECT_EQ(3u, args->node);
+	EXPECT_EQ(0u, args->__reserved);
 	EXPECT_EQ(O_RDWR | O_CLOEXEC, model.open_flags);
 	EXPECT_EQ(0, blockpool_close(pool));
 }
 
 TEST(errors_of_the_device_come_through)
 {
-	struct blockpool_attr attr = { "a", 64, 1, 0, 0, 0 };
+	struct blockpool_attr attr = { .name = "a", .block_size = 64, .nr_blocks = 1 };
 
 	model_init(64, 1);
 	model.open_error = ENOENT;
@@ -113,7 +138,10 @@ TEST(errors_of_the_device_come_through)
 /* A pool that cannot be mapped must not stay behind under its name. */
 TEST(create_that_cannot_map_unlinks)
 {
-	struct blockpool_attr attr = { "a", 64, 1, BLOCKPOOL_PERSIST, 0, 0 };
+	struct blockpool_attr attr = {
+		.name = "a", .block_size = 64, .nr_blocks = 1,
+		.flags = BLOCKPOOL_PERSIST,
+	};
 
 	model_init(64, 1);
 	model.map_size = 1ull << 60;
@@ -157,16 +185,30 @@ TEST_F(library, take_and_give)
 	void *block = blockpool_alloc(self->pool);
 
 	ASSERT_NE(NULL, block);
-	EXPECT_EQ(1u, model_held());
+	EXPECT_EQ(1u, nr_taken(self->pool));
 	EXPECT_EQ(0, blockpool_free(self->pool, block));
-	EXPECT_EQ(0u, model_held());
+	EXPECT_ERRNO(EPERM, blockpool_free(self->pool, block) == -1);
+	EXPECT_EQ(0u, nr_taken(self->pool));
 	EXPECT_ERRNO(EPERM, blockpool_free(self->pool, block) == -1);
 
 	block = blockpool_alloc_wait(self->pool, 77);
 	ASSERT_NE(NULL, block);
-	EXPECT_EQ(77, model.timeout_ms);
+	EXPECT_EQ(0, blockpool_free(self->pool, block));
+	EXPECT_ERRNO(EINVAL, !blockpool_alloc_wait(self->pool, -2));
+}
+
+/* Sooner or later, but no block of somebody else's goes back. */
+TEST_F(library, a_stolen_block_is_refused)
+{
+	void *block = blockpool_alloc(self->pool);
+
+	ASSERT_NE(NULL, block);
 	model_steal(blockpool_index(self->pool, block));
-	EXPECT_ERRNO(EPERM, blockpool_free(self->pool, block) == -1);
+	errno = 0;
+	EXPECT_TRUE(blockpool_free(self->pool, block) == -1 ||
+		    blockpool_flush(self->pool) == -1);
+	EXPECT_EQ(EPERM, errno);
+	EXPECT_EQ(0u, nr_taken(self->pool));
 }
 
 TEST_F(library, bulk_takes_all_or_nothing)
@@ -179,16 +221,16 @@ TEST_F(library, bulk_takes_all_or_nothing)
 						  BLOCKPOOL_BATCH_MAX + 1) == -1);
 	EXPECT_ERRNO(EAGAIN, blockpool_alloc_bulk(self->pool, blocks,
 						  NR_BLOCKS + 1) == -1);
-	EXPECT_EQ(0u, model_held());
+	EXPECT_EQ(0u, nr_taken(self->pool));
 	for (n = 1; n <= NR_BLOCKS; n = 2 * n + 1) {
 		blocks[n] = self;
 		ASSERT_EQ(n, blockpool_alloc_bulk(self->pool, blocks, n));
 		ASSERT_EQ((void *)self, blocks[n]);
-		ASSERT_EQ((__u32)n, model_held());
+		ASSERT_EQ((__u32)n, nr_taken(self->pool));
 		/* Only blocks that are held, and each once, can all be freed. */
 		for (i = 0; i < n; i++)
 			ASSERT_EQ(0, blockpool_free(self->pool, blocks[i]));
-		ASSERT_EQ(0u, model_held());
+		ASSERT_EQ(0u, nr_taken(self->pool));
 	}
 }
 
@@ -197,10 +239,11 @@ TEST_F(library, exhaustion)
 	ASSERT_EQ(NR_BLOCKS, blockpool_alloc_bulk(self->pool, self->blocks,
 						  NR_BLOCKS));
 	EXPECT_ERRNO(EAGAIN, !blockpool_alloc(self->pool));
-	EXPECT_ERRNO(ETIMEDOUT, !blockpool_alloc_wait(self->pool, 1));
+	EXPECT_ERRNO(ETIMEDOUT, !blockpool_alloc_wait(self->pool, 77));
+	EXPECT_EQ(77, model.timeout_ms);
 	ASSERT_EQ(NR_BLOCKS, blockpool_free_bulk(self->pool, self->blocks,
 						 NR_BLOCKS));
-	EXPECT_EQ(0u, model_held());
+	EXPECT_EQ(0u, nr_taken(self->pool));
 }
 
 /* Blocks before a bad one are freed, it and those behind it are not. */
@@ -228,7 +271,8 @@ TEST_F(library, free_bulk_stops_at_a_bad_one)
 		want = at ? at : -1;
 		EXPECT_ERRNO(error, blockpool_free_bulk(self->pool, blocks,
 							NR_BLOCKS) == want);
-		ASSERT_EQ((__u32)(NR_BLOCKS - at - !(i % 2)), model_held());
+		ASSERT_EQ((__u32)(NR_BLOCKS - at - !(i % 2)),
+			  nr_taken(self->pool));
 
 		blocks[at] = good;
 		if (!(i % 2))
@@ -236,7 +280,7 @@ TEST_F(library, free_bulk_stops_at_a_bad_one)
 		ASSERT_EQ(NR_BLOCKS - at,
 			  blockpool_free_bulk(self->pool, blocks + at,
 					      NR_BLOCKS - at));
-		ASSERT_EQ(0u, model_held());
+		ASSERT_EQ(0u, nr_taken(self->pool));
 	}
 	EXPECT_ERRNO(EINVAL, blockpool_free_bulk(self->pool, blocks, 0) == -1);
 }
@@ -247,6 +291,7 @@ TEST_F(library, info_and_stats)
 	struct blockpool_info info;
 
 	ASSERT_NE(NULL, blockpool_alloc(self->pool));
+	ASSERT_EQ(0, blockpool_flush(self->pool));
 	ASSERT_EQ(0, blockpool_info(self->pool, &info));
 	EXPECT_EQ((__u32)BLOCK_SIZE, info.block_size);
 	EXPECT_EQ((__u32)NR_BLOCKS, info.nr_blocks);
@@ -254,6 +299,18 @@ TEST_F(library, info_and_stats)
 	ASSERT_EQ(0, blockpool_stats(self->pool, &stats));
 	EXPECT_EQ((__u64)NR_BLOCKS - 1, stats.nr_free);
 	EXPECT_EQ(1u, stats.nr_held);
+}
+
+/* Does a handle of one's own do, and a close with blocks in the magazine? */
+static bool works(struct blockpool *pool)
+{
+	void *blocks[BATCH];
+
+	return pool && blockpool_alloc_bulk(pool, blocks, BATCH) == BATCH &&
+	       !blockpool_free(pool, blocks[0]) &&
+	       blockpool_free_bulk(pool, blocks + 1, BATCH - 1) == BATCH - 1 &&
+	       blockpool_free(pool, blocks[0]) && errno == EPERM &&
+	       !blockpool_close(pool);
 }
 
 /* Counts calls up to the first that did not say ECHILD. */
@@ -279,6 +336,7 @@ static int inherited_calls(struct blockpool *pool, void *block)
 		is_echild(blockpool_alloc_bulk(pool, blocks, 2) == -1, &n) &&
 		is_echild(blockpool_free(pool, block) == -1, &n) &&
 		is_echild(blockpool_free_bulk(pool, blocks, 1) == -1, &n) &&
+		is_echild(blockpool_flush(pool) == -1, &n) &&
 		is_echild(blockpool_index(pool, block) == BLOCKPOOL_NO_INDEX,
 			  &n) &&
 		is_echild(!blockpool_block(pool, 0), &n) &&
@@ -288,7 +346,8 @@ static int inherited_calls(struct blockpool *pool, void *block)
 
 	if (!good)
 		return n;
-	return blockpool_close(pool) ? n + 1 : 0;
+	return blockpool_close(pool) || !works(blockpool_open(NULL, O_RDWR)) ?
+	       n + 1 : 0;
 }
 
 TEST_F(library, a_child_is_told_that_it_is_one)
@@ -304,7 +363,7 @@ TEST_F(library, a_child_is_told_that_it_is_one)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_TRUE(WIFEXITED(status));
 	ASSERT_EQ(0, WEXITSTATUS(status));
-	EXPECT_EQ(1u, model_held());
+	EXPECT_EQ(1u, nr_taken(self->pool));
 	EXPECT_EQ(0, blockpool_free(self->pool, block));
 }
 
@@ -350,7 +409,7 @@ TEST_F(library, threads_share_a_handle)
 		ASSERT_EQ(0, pthread_join(threads[i], &errors));
 		EXPECT_EQ(NULL, errors);
 	}
-	EXPECT_EQ(0u, model_held());
+	EXPECT_EQ(0u, model_held());	/* they are gone, and so is what they kept */
 }
 
 TEST_HARNESS_MAIN

@@ -10,14 +10,18 @@
 #include <unistd.h>
 
 #include "../../kmod/geometry.h"
-#include "../../kmod/stack.h"
+#include "../../common/stack.h"
 #include "model.h"
 
 struct model model;
+__thread bool model_inside;
+
+void *__real_mmap(void *at, size_t size, int prot, int flags, int fd,
+		  off_t offset);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct bp_geometry geo;		/* all that follows is under the lock */
-static struct bp_stack stack;
+static struct bp_stack *stack;
 static __u32 *owners;
 static __u32 block_size;
 
@@ -25,11 +29,12 @@ void model_init(__u32 size, __u32 nr_blocks)
 {
 	model = (struct model){ .fd = -1 };
 	block_size = size;
-	bp_geometry_init(&geo, size, nr_blocks, sysconf(_SC_PAGESIZE));
-	free(stack.elements);
+	bp_geometry_init(&geo, size, nr_blocks, sysconf(_SC_PAGESIZE), BP_CHUNK_EASY);
+	free(stack);
 	free(owners);
-	bp_stack_init(&stack, calloc(nr_blocks, sizeof(u32)), nr_blocks);
-	bp_stack_fill(&stack);
+	stack = calloc(1, bp_stack_bytes(nr_blocks));
+	stack->size = nr_blocks;
+	bp_stack_fill(stack);
 	owners = calloc(nr_blocks, sizeof(*owners));
 }
 
@@ -48,6 +53,17 @@ void model_steal(__u32 index)
 {
 	pthread_mutex_lock(&lock);
 	owners[index] = MODEL_CLIENT + 1;
+	pthread_mutex_unlock(&lock);
+}
+
+void model_lend(__u32 index)
+{
+	__u32 at = 0;
+
+	pthread_mutex_lock(&lock);
+	while (stack->elements[at] != index)
+		at++;
+	owners[bp_stack_take_at(stack, at)] = MODEL_CLIENT;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -72,6 +88,8 @@ static int model_info(struct blockpool_info *info)
 	info->nr_blocks = geo.nr_blocks;
 	info->stride = geo.stride;
 	info->map_size = model.map_size ? model.map_size : geo.map_size;
+	info->status_offset = geo.map_size;
+	info->client_max = model.client_max;
 	return 0;
 }
 
@@ -80,22 +98,46 @@ static int model_stats(struct blockpool_stats *stats)
 	if (stats->size != sizeof(*stats))
 		return EINVAL;
 	stats->nr_blocks = geo.nr_blocks;
-	stats->nr_free = stack.nr;
-	stats->nr_held = geo.nr_blocks - stack.nr;
+	stats->nr_free = stack->nr;
+	stats->nr_held = geo.nr_blocks - stack->nr;
 	return 0;
+}
+
+/* As many as are not wanted by others, not too many and within the limit. */
+static u32 model_extra(const struct blockpool_alloc_args *args)
+{
+	u32 held = geo.nr_blocks - stack->nr, extra = args->extra;
+
+	if (model.status->wanted)
+		return 0;
+	if (extra > stack->nr / 2)
+		extra = stack->nr / 2;
+	if (model.client_max && extra > model.client_max - held)
+		extra = model.client_max - held;
+	return extra;
 }
 
 static int model_alloc(struct blockpool_alloc_args *args)
 {
 	u32 *indices = (u32 *)(uintptr_t)args->indices;
-	u32 batch[BLOCKPOOL_BATCH_MAX], i;
+	u32 batch[BLOCKPOOL_BATCH_MAX], extra, i;
 
-	if (args->size != sizeof(*args) || !args->count ||
-	    args->count > BLOCKPOOL_BATCH_MAX)
+	if (args->size != sizeof(*args) || !args->count || args->__reserved ||
+	    args->count > BLOCKPOOL_BATCH_MAX ||
+	    args->extra > BLOCKPOOL_BATCH_MAX - args->count ||
+	    (args->extra && args->flags))
 		return EINVAL;
 	model.timeout_ms = args->timeout_ms;
-	if (!bp_stack_pop_bulk(&stack, batch, args->count))
+	model.nr_ioctls++;
+	model.last_count = args->count + args->extra;
+	if (model.client_max &&
+	    geo.nr_blocks - stack->nr + args->count > model.client_max)
+		return EDQUOT;
+	if (!bp_stack_pop_bulk(stack, batch, args->count))
 		return args->flags & BLOCKPOOL_ALLOC_WAIT ? ETIMEDOUT : EAGAIN;
+	extra = model_extra(args);
+	bp_stack_pop_bulk(stack, batch + args->count, extra);
+	args->count += extra;
 	for (i = 0; i < args->count; i++)
 		owners[batch[i]] = MODEL_CLIENT;
 	/* As copy_to_user() does, whatever the address is aligned to. */
@@ -110,6 +152,8 @@ static int model_free(struct blockpool_free_args *args)
 	if (args->size != sizeof(*args) || !args->count ||
 	    args->count > BLOCKPOOL_BATCH_MAX)
 		return EINVAL;
+	model.nr_ioctls++;
+	model.last_count = args->count;
 	for (args->done = 0; args->done < args->count; args->done++) {
 		u32 index = indices[args->done];
 
@@ -118,7 +162,7 @@ static int model_free(struct blockpool_free_args *args)
 		if (owners[index] != MODEL_CLIENT)
 			return EPERM;
 		owners[index] = BLOCKPOOL_OWNER_FREE;
-		bp_stack_push(&stack, index);
+		bp_stack_push(stack, index);
 	}
 	return 0;
 }
@@ -147,9 +191,29 @@ int __wrap_open(const char *path, int flags, ...)
 	}
 	model.open_flags = flags;
 	model.fd = memfd_create("blockpool", MFD_CLOEXEC);
-	if (model.fd >= 0 && ftruncate(model.fd, geo.map_size))
+	if (model.fd < 0 ||
+	    ftruncate(model.fd, geo.map_size + sizeof(*model.status)))
 		return -1;
+	model.status = __real_mmap(NULL, sizeof(*model.status),
+				   PROT_READ | PROT_WRITE, MAP_SHARED, model.fd,
+				   geo.map_size);
+	if (model.status == MAP_FAILED)
+		return -1;
+	*model.status = (struct blockpool_status){
+		.size = sizeof(*model.status),
+		.cache_max = geo.nr_blocks / 8,
+	};
 	return model.fd;
+}
+
+void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd,
+		  off_t offset)
+{
+	void *memory = __real_mmap(at, size, prot, flags, fd, offset);
+
+	if (memory != MAP_FAILED && fd >= 0)
+		madvise(memory, size, MADV_DONTFORK);
+	return memory;
 }
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
@@ -162,9 +226,11 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 
+	model_inside = true;
 	pthread_mutex_lock(&lock);
-	error = fd == model.fd ? dispatch(request, arg) : EBADF;
+	error = fcntl(fd, F_GETFD) >= 0 ? dispatch(request, arg) : EBADF;
 	pthread_mutex_unlock(&lock);
+	model_inside = false;
 	if (!error)
 		return 0;
 	errno = error;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A model of /dev/blockpool in user space, for the library to be tested on with
- * sanitizers: one pool, one client.  Its files are memfds, so that mmap() and
- * close() are the real ones.
+ * sanitizers: one pool, one client.  Its files are memfds, so that close() is the
+ * real one and mmap() almost: as in the kernel, a child has no mapping of a pool.
+ * Behind the blocks there is the status page.
  */
 #ifndef HOST_MODEL_H
 #define HOST_MODEL_H
+
+#include <stdbool.h>
+#include <sys/types.h>
 
 #include <linux/blockpool.h>
 
@@ -17,6 +21,8 @@ struct model {
 	unsigned long fail_request;	/* ioctl that shall fail with ... */
 	int fail_error;
 	__u64 map_size;			/* in INFO, if not 0 */
+	__u32 client_max;		/* 0: no limit */
+	struct blockpool_status *status;	/* of the last open */
 
 	/* What a test may look at. */
 	struct blockpool_create_args created;
@@ -26,19 +32,24 @@ struct model {
 	char unlinked[BLOCKPOOL_NAME_SIZE];
 	char attached[BLOCKPOOL_NAME_SIZE];
 	int timeout_ms;
+	unsigned int nr_ioctls;		/* ALLOC and FREE only */
+	__u32 last_count;		/* of the last of these */
 };
 
 extern struct model model;
+extern __thread bool model_inside;	/* a call of this thread is under way */
 
 /* An empty pool as CREATE or ATTACH will find it. */
 void model_init(__u32 block_size, __u32 nr_blocks);
 __u32 model_held(void);
 
-/* Give a block to somebody else. */
+/* Give a block to somebody else, or to the client. */
 void model_steal(__u32 index);
+void model_lend(__u32 index);
 
-/* The linker lets these stand for open() and ioctl(). */
+/* The linker lets these stand for open(), ioctl() and mmap(). */
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
+void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 
 #endif /* HOST_MODEL_H */

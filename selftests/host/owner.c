@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "kselftest_harness.h"
-#include "../../kmod/stack.h"
+#include "../../common/stack.h"
 #include "../../kmod/owner.h"
 
 #define NR_THREADS	4
@@ -19,10 +19,12 @@
 
 struct pool {
 	pthread_mutex_t lock;
-	struct bp_stack stack;		/* under the lock */
-	u32 elements[NR_BLOCKS];
 	u32 owners[NR_BLOCKS];
 	u32 blocks[NR_BLOCKS];		/* plain memory: its owner's alone */
+	union {
+		struct bp_stack stack;	/* under the lock */
+		char room[sizeof(struct bp_stack) + NR_BLOCKS * sizeof(u32)];
+	};
 };
 
 struct worker {
@@ -38,7 +40,7 @@ static void pool_init(struct pool *pool)
 {
 	memset(pool, 0, sizeof(*pool));
 	pthread_mutex_init(&pool->lock, NULL);
-	bp_stack_init(&pool->stack, pool->elements, NR_BLOCKS);
+	pool->stack.size = NR_BLOCKS;
 	bp_stack_fill(&pool->stack);
 }
 
@@ -179,6 +181,26 @@ TEST(others_blocks_are_refused)
 	ASSERT_TRUE(bp_owner_release_kernel(&owner));
 	ASSERT_FALSE(bp_owner_release_kernel(&owner));
 	ASSERT_EQ(BLOCKPOOL_OWNER_FREE, owner);
+}
+
+/* Whatever its other bits are: also those of the kernel's id and of a client's. */
+TEST(blocks_in_limbo_are_free_and_nobodys)
+{
+	static const u32 bits[] = {
+		0, BLOCKPOOL_OWNER_KERNEL, FIRST_CLIENT, ~BP_OWNER_LIMBO,
+	};
+	u32 i, owner, word;
+
+	for (i = 0; i < ARRAY_SIZE(bits); i++) {
+		word = BP_OWNER_LIMBO | bits[i];
+		owner = word;
+		ASSERT_EQ(BLOCKPOOL_OWNER_FREE, bp_owner_read(&owner));
+		ASSERT_FALSE(bp_owner_release_kernel(&owner));
+		ASSERT_FALSE(bp_owner_release(&owner, bits[i]));
+		ASSERT_EQ(word, owner);
+		bp_owner_claim(&owner, FIRST_CLIENT);
+		ASSERT_EQ(FIRST_CLIENT, bp_owner_read(&owner));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -55,6 +55,7 @@
 
 /* Pool flags, in blockpool_create_args and blockpool_info. */
 #define BLOCKPOOL_PERSIST	(1U << 0)	/* keep it until it is unlinked */
+#define BLOCKPOOL_ON_NODE	(1U << 1)	/* memory of the NUMA node named */
 #define BLOCKPOOL_UNLINKED	(1U << 31)	/* info only: it has no name now */
 
 /* Flags of blockpool_alloc_args. */
@@ -63,11 +64,14 @@
 /**
  * struct blockpool_create_args - ioctl(BLOCKPOOL_IOC_CREATE)
  * @size: sizeof(struct blockpool_create_args)
- * @flags: BLOCKPOOL_PERSIST or 0
+ * @flags: BLOCKPOOL_PERSIST, BLOCKPOOL_ON_NODE
  * @block_size: bytes a block, 1 to BLOCKPOOL_BLOCK_SIZE_MAX
  * @nr_blocks: 1 to BLOCKPOOL_BLOCKS_MAX
  * @mode: permission bits as of a file, 0 for 0600; x bits mean nothing
  * @client_max: most blocks that one client may hold, 0 for no limit
+ * @node: with BLOCKPOOL_ON_NODE: the NUMA node whose memory the blocks shall
+ *	have, or another's if that has none left (EINVAL if it is not online);
+ *	else zero
  * @__reserved: zero
  * @name: printable ASCII without '/', NUL-terminated, not "." nor ".."
  *
@@ -84,7 +88,8 @@ struct blockpool_create_args {
 	__u32 nr_blocks;
 	__u32 mode;
 	__u32 client_max;
-	__u32 __reserved[2];
+	__u32 node;
+	__u32 __reserved;
 	char name[BLOCKPOOL_NAME_SIZE];
 };
 
@@ -109,7 +114,7 @@ struct blockpool_name_args {
 /**
  * struct blockpool_info - ioctl(BLOCKPOOL_IOC_INFO), what does not change
  * @size: sizeof(struct blockpool_info)
- * @flags: out: BLOCKPOOL_PERSIST, BLOCKPOOL_UNLINKED
+ * @flags: out: BLOCKPOOL_PERSIST, BLOCKPOOL_ON_NODE, BLOCKPOOL_UNLINKED
  * @block_size: out: bytes a block, as asked for
  * @nr_blocks: out: number of blocks
  * @stride: out: bytes from one block to the next in the mapping: @block_size
@@ -121,6 +126,11 @@ struct blockpool_name_args {
  * @gid: out: group, likewise
  * @map_size: out: bytes that mmap() can map from offset 0, whole pages
  * @name: out: the name, even if it is unlinked
+ * @status_offset: out: offset for mmap() of the page with struct
+ *	blockpool_status, right behind the blocks
+ * @chunk_size: out: bytes; from each multiple of it on, the mapping is contiguous
+ *	in physical memory for so long
+ * @node: out: with BLOCKPOOL_ON_NODE: the NUMA node that was asked for
  * @__reserved: zero
  */
 struct blockpool_info {
@@ -136,20 +146,47 @@ struct blockpool_info {
 	__u32 gid;
 	__u64 map_size;
 	char name[BLOCKPOOL_NAME_SIZE];
-	__u64 __reserved[4];
+	__u64 status_offset;
+	__u32 chunk_size;
+	__u32 node;
+	__u64 __reserved[2];
+};
+
+/**
+ * struct blockpool_status - what a user's cache of blocks should go by
+ * @size: bytes that mean something, at least sizeof(struct blockpool_status)
+ * @wanted: blocks that somebody waits for or was refused a moment ago, 0 for
+ *	none: give back now what you do not use
+ * @cache_max: most free blocks that one client should keep for itself
+ *
+ * A page of its own that each client can map, read-only, shared, one page at
+ * @status_offset of struct blockpool_info.  It changes at any time and is only
+ * advice: the kernel reads none of it.
+ */
+struct blockpool_status {
+	__u32 size;
+	__u32 wanted;
+	__u32 cache_max;
 };
 
 /**
  * struct blockpool_alloc_args - ioctl(BLOCKPOOL_IOC_ALLOC)
  * @size: sizeof(struct blockpool_alloc_args)
  * @flags: BLOCKPOOL_ALLOC_WAIT or 0
- * @count: blocks wanted, 1 to BLOCKPOOL_BATCH_MAX and at most nr_blocks
+ * @count: blocks wanted, 1 to BLOCKPOOL_BATCH_MAX and at most nr_blocks; out, if
+ *	@extra is not 0: blocks taken
  * @timeout_ms: with BLOCKPOOL_ALLOC_WAIT: longest wait, -1 for ever; else zero
- * @indices: address of __u32[count], filled on success
+ * @indices: address of __u32[count + extra], filled on success
+ * @extra: further blocks that may be wanted soon, 0 with BLOCKPOOL_ALLOC_WAIT;
+ *	@count and @extra together at most BLOCKPOOL_BATCH_MAX
+ * @__reserved: zero
  *
  * All or nothing.  Waiters are served in the order in which they came.  On an
  * O_NONBLOCK fd BLOCKPOOL_ALLOC_WAIT does not wait.  Needs an fd open for
  * writing (EACCES).
+ *
+ * Of the extra blocks it takes no more than half of what is free then, nor than
+ * the client's limit leaves, and none that others want.
  */
 struct blockpool_alloc_args {
 	__u32 size;
@@ -157,6 +194,8 @@ struct blockpool_alloc_args {
 	__u32 count;
 	__s32 timeout_ms;
 	__u64 indices;
+	__u32 extra;
+	__u32 __reserved;
 };
 
 /**
@@ -184,19 +223,21 @@ struct blockpool_free_args {
  * @size: sizeof(struct blockpool_stats)
  * @flags: zero
  * @nr_blocks: blocks in the pool; always @nr_free + @nr_held
- * @nr_free: free in the kernel
- * @nr_held: held by clients or by the kernel
- * @nr_kernel: of these, held by the kernel; exact when nothing moves
+ * @nr_free: free in the kernel; exact when nothing moves, as are all counts of
+ *	blocks
+ * @nr_held: held by clients, their libraries' caches included, or by the kernel
+ * @nr_kernel: of these, held by the kernel
  * @nr_clients: clients attached
  * @nr_waiting: allocations asleep now
- * @min_free: fewest blocks that were ever free
+ * @min_free: fewest blocks that were ever free outside of the CPUs' magazines
  * @allocs: blocks ever taken; always @frees + @reclaimed + @nr_held
  * @frees: blocks given back by a free
  * @reclaimed: blocks taken back from clients that went without freeing
  * @failures: allocation calls that failed: none free, too late, interrupted,
  *	over the limit
  * @refused: frees refused: not a block, or not the caller's
- * @waits: allocation calls that had to sleep
+ * @waits: allocation calls that had to wait
+ * @nr_cached: of @nr_free, in the magazines of CPUs
  * @__reserved: zero
  */
 struct blockpool_stats {
@@ -215,7 +256,8 @@ struct blockpool_stats {
 	__u64 failures;
 	__u64 refused;
 	__u64 waits;
-	__u64 __reserved[4];
+	__u64 nr_cached;
+	__u64 __reserved[3];
 };
 
 /**

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR MIT */
+/* The only ways to and from the kernel's depot, one ioctl each. */
+#ifndef BLOCKPOOL_KERNEL_H
+#define BLOCKPOOL_KERNEL_H
+
+#include "internal.h"
+
+/*
+ * Take @n indices or none, and up to @extra more if there are plenty.  Returns how
+ * many, 0 with errno for none.
+ */
+u32 bp_kernel_take(struct blockpool *pool, u32 *indices, u32 n,
+		   u32 extra) bp_hidden;
+
+/* Take one, waiting for it. */
+int bp_kernel_wait(struct blockpool *pool, u32 *index,
+		   int timeout_ms) bp_hidden;
+
+/* How many were put back; errno tells why, if fewer than @n. */
+u32 bp_kernel_put(struct blockpool *pool, const u32 *indices, u32 n) bp_hidden;
+
+#endif /* BLOCKPOOL_KERNEL_H */
