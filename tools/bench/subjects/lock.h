@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A robust mutex that processes can share: what a pool in shared memory needs. */
+#ifndef BENCH_LOCK_H
+#define BENCH_LOCK_H
+
+#include <errno.h>
+#include <pthread.h>
+
+static inline void lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(lock, &attr);
+}
+
+/* Whoever died with the lock left the pool in the middle of something. */
+static inline void lock(pthread_mutex_t *lock)
+{
+	if (pthread_mutex_lock(lock) == EOWNERDEAD)
+		die("a pool that nobody can mend");
+}
+
+static inline void unlock(pthread_mutex_t *lock)
+{
+	pthread_mutex_unlock(lock);
+}
+
+#endif /* BENCH_LOCK_H */
