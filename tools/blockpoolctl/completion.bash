@@ -7,7 +7,7 @@ _blockpoolctl()
 	local word=${COMP_WORDS[COMP_CWORD]} words
 	case ${COMP_WORDS[1]} in
 	load) words='--block-size --nr-blocks --mode' ;;
-	create) words='--block-size --nr-blocks --mode --client-max' ;;
+	create) words='--block-size --nr-blocks --mode --client-max --node' ;;
 	watch) words='--interval --count' ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then

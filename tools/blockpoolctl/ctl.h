@@ -20,9 +20,11 @@ struct opts {
 	bool json;
 	bool has_block_size;
 	bool has_nr_blocks;
+	bool has_node;
 	__u32 block_size;
 	__u32 nr_blocks;
 	__u32 client_max;
+	__u32 node;
 	__u32 mode;		/* 0: not given */
 	double interval;	/* seconds */
 	unsigned long count;	/* frames; 0: without end */

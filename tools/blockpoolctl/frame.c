@@ -40,10 +40,10 @@ static void print_figures(FILE *out, const struct term *term,
 	if (term->colour)
 		fputs("\033[2m", out);
 	for (size_t i = 0; i < nr; i++)
-		fprintf(out, "%12s", figures[i].name);
+		fprintf(out, "%11s", figures[i].name);
 	fputs(term->colour ? "\033[0m\n" : "\n", out);
 	for (size_t i = 0; i < nr; i++)
-		fprintf(out, "%12llu", figures[i].value);
+		fprintf(out, "%11llu", figures[i].value);
 	fputs("\n", out);
 }
 
@@ -52,7 +52,8 @@ static void print_stats(FILE *out, const struct view *view,
 {
 	const struct blockpool_stats *s = &view->stats;
 	const struct figure now[] = {
-		{ "free", s->nr_free }, { "held", s->nr_held },
+		{ "free", s->nr_free }, { "cached", s->nr_cached },
+		{ "held", s->nr_held },
 		{ "kernel", s->nr_kernel }, { "clients", s->nr_clients },
 		{ "waiting", s->nr_waiting }, { "min free", s->min_free },
 	};
@@ -69,10 +70,10 @@ static void print_stats(FILE *out, const struct view *view,
 static void print_rates(FILE *out, const struct rates *rates)
 {
 	if (rates->known)
-		fprintf(out, "%12.1f%12.1f  a second\n", rates->allocs,
+		fprintf(out, "%11.1f%11.1f  a second\n", rates->allocs,
 			rates->frees);
 	else
-		fprintf(out, "%12s%12s  a second\n", "-", "-");
+		fprintf(out, "%11s%11s  a second\n", "-", "-");
 }
 
 /* Both forms of the sign, where the map uses both. */

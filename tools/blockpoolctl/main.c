@@ -29,11 +29,13 @@ static const struct command commands[] = {
 	  "Unload the module, and with it every pool that nobody uses.",
 	  "", NULL, false, cmd_unload },
 	{ "create",
-	  "NAME --block-size N --nr-blocks N [--mode MODE] [--client-max N]",
+	  "NAME --block-size N --nr-blocks N [--mode MODE] [--client-max N]\n"
+	  "                    [--node N]",
 	  "Create a pool that stays until it is removed. MODE is 0600 unless\n"
-	  "given; --client-max limits the blocks that one client may hold.",
-	  OPT_BLOCK_SIZE OPT_NR_BLOCKS OPT_MODE OPT_CLIENT_MAX, "NAME", true,
-	  cmd_create },
+	  "given; --client-max limits the blocks that one client may hold;\n"
+	  "--node names the NUMA node whose memory they shall have.",
+	  OPT_BLOCK_SIZE OPT_NR_BLOCKS OPT_MODE OPT_CLIENT_MAX OPT_NODE,
+	  "NAME", true, cmd_create },
 	{ "rm", "NAME",
 	  "Take a pool's name away; the pool goes with its last user.",
 	  "", "NAME", true, cmd_rm },

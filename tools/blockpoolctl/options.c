@@ -19,6 +19,7 @@ static const struct option long_options[] = {
 	{ "nr-blocks",	required_argument, NULL, 'n' },
 	{ "mode",	required_argument, NULL, 'm' },
 	{ "client-max",	required_argument, NULL, 'c' },
+	{ "node",	required_argument, NULL, 'N' },
 	{ "interval",	required_argument, NULL, 'i' },
 	{ "count",	required_argument, NULL, 'k' },
 	{ "json",	no_argument,	   NULL, 'j' },
@@ -116,6 +117,9 @@ static bool set_option(int letter, const char *text, struct opts *opts)
 	case 'c':
 		return set_number(letter, text, 0, BLOCKPOOL_BLOCKS_MAX,
 				  &opts->client_max);
+	case 'N':
+		opts->has_node = true;
+		return set_number(letter, text, 0, 1U << 16, &opts->node);
 	case 'm':
 		return set_mode(text, &opts->mode);
 	case 'i':

@@ -10,6 +10,7 @@
 #define OPT_NR_BLOCKS	"n"
 #define OPT_MODE	"m"
 #define OPT_CLIENT_MAX	"c"
+#define OPT_NODE	"N"
 #define OPT_INTERVAL	"i"
 #define OPT_COUNT	"k"
 

@@ -23,9 +23,12 @@ static int create_failed(const struct blockpool_create_args *args)
 		bytes_text(size, (__u64)args->block_size * args->nr_blocks);
 		return failed("no memory for %s, or over RLIMIT_MEMLOCK or the cgroup's limit",
 			      size);
-	default:
-		return pool_failed(args->name, "create");
+	case EINVAL:
+		if (args->flags & BLOCKPOOL_ON_NODE)
+			return failed("there is no NUMA node %u", args->node);
+		break;
 	}
+	return pool_failed(args->name, "create");
 }
 
 static int print_created(int fd, const char *name, bool json)
@@ -60,11 +63,13 @@ int cmd_create(const struct opts *opts)
 {
 	struct blockpool_create_args args = {
 		.size = sizeof(args),
-		.flags = BLOCKPOOL_PERSIST,
+		.flags = BLOCKPOOL_PERSIST |
+			 (opts->has_node ? BLOCKPOOL_ON_NODE : 0),
 		.block_size = opts->block_size,
 		.nr_blocks = opts->nr_blocks,
 		.mode = opts->mode,
 		.client_max = opts->client_max,
+		.node = opts->node,
 	};
 	int fd, status;
 

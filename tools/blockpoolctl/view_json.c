@@ -24,6 +24,7 @@ void view_json_stats(const struct view *view)
 	const struct blockpool_stats *stats = &view->stats;
 
 	json_number("nr_free", stats->nr_free);
+	json_number("nr_cached", stats->nr_cached);
 	json_number("nr_held", stats->nr_held);
 	json_number("nr_kernel", stats->nr_kernel);
 	json_number("nr_clients", stats->nr_clients);
