@@ -258,12 +258,13 @@ int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge)
 	unsigned long flags;
 	int ret = -EAGAIN;
 
-	if (bp_depot_trylock(depot, flags))
+	if (bp_depot_trylock(depot, flags)) {
 		bp_depot_absorb(depot);
-	else if (in_nmi())
-		return -EAGAIN;
-	else
+	} else {
+		if (in_nmi())
+			return -EAGAIN;
 		bp_depot_lock(depot, flags);
+	}
 	if ((barge || list_empty(&depot->waiters)) &&
 	    bp_depot_pop(depot, indices, n))
 		ret = 0;
@@ -456,12 +457,13 @@ bool bp_depot_open(struct bp_depot *depot, int cpu, struct bp_stack *stack,
 	unsigned long flags;
 	bool open;
 
-	if (bp_depot_trylock(depot, flags))
+	if (bp_depot_trylock(depot, flags)) {
 		bp_depot_absorb(depot);
-	else if (in_nmi())
-		return false;
-	else
+	} else {
+		if (in_nmi())
+			return false;
 		bp_depot_lock(depot, flags);
+	}
 	open = !depot->wanted && !depot->aloof;
 	if (open) {
 		if (!cpumask_test_cpu(cpu, depot->cpus))
