@@ -34,11 +34,14 @@ all: lib tools		## the library and blockpoolctl (default)
 
 # Real directories of links to the sources, one tree a kernel: objects of two
 # kernels never mix and the source tree stays clean. Links to what is gone, or to
-# another checkout that this one was copied from, go first.
+# another checkout that this one was copied from, go first, and all that was built
+# for a kernel of another release.
 define mirror
 	@case '$(CURDIR)' in *[[:space:]:]*) \
 		echo "kbuild cannot build in a path with spaces or colons" >&2; exit 1;; esac
+	@[ ! -e '$(release)' ] || cmp -s '$(release)' $(MODDIR)/release || rm -rf $(MODDIR)
 	@mkdir -p $(MODDIR)/selftests
+	@[ ! -e '$(release)' ] || cp '$(release)' $(MODDIR)/release
 	@find $(MODDIR) -type l \( -xtype l -o ! -lname '$(CURDIR)/*' \) -delete
 	@cp -asn $(CURDIR)/Kbuild $(CURDIR)/common $(CURDIR)/kmod $(CURDIR)/uapi $(MODDIR)/
 	@cp -asn $(CURDIR)/selftests/peer $(MODDIR)/selftests/
@@ -48,6 +51,7 @@ ifdef KDIR
 kdir = $(if $(wildcard $(KDIR)/Makefile),$(KDIR),$(error no kernel headers at KDIR=$(KDIR)))
 else
 kdir = $(CACHE)/kernels/$(KERNEL)/build
+release = $(CACHE)/kernels/$(KERNEL)/release
 modules: kernel
 
 ifeq ($(GUEST),uml)

@@ -18,8 +18,11 @@ int main(void)
 		err(1, "pool %s", attr.name);
 	strcpy(block, "the same bytes in every process and in the kernel");
 	printf("block %u: %s\n", blockpool_index(pool, block), block);
-	if (blockpool_free(pool, block) || blockpool_stats(pool, &stats))
+	if (blockpool_free(pool, block))
 		err(1, "block %p", block);
+	/* The thread keeps some free blocks for later. Give them back too. */
+	if (blockpool_flush(pool) || blockpool_stats(pool, &stats))
+		err(1, "pool %s", attr.name);
 	printf("%llu of %llu free\n", stats.nr_free, stats.nr_blocks);
 	return blockpool_close(pool);
 }

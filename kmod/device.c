@@ -47,12 +47,26 @@ static vm_fault_t bp_device_fault(struct vm_fault *vmf)
 	return 0;
 }
 
+#if BP_HUGE
+static vm_fault_t bp_device_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct bp_client *client = vmf->vma->vm_file->private_data;
+
+	return order == PMD_ORDER ?
+		bp_store_fault_huge(&client->pool->store, vmf) :
+		VM_FAULT_FALLBACK;
+}
+#endif
+
 /*
  * Pages are all there after mmap(); a fault brings one back that madvise() took
  * away.  The mapping holds the file, and the file the pool.
  */
 static const struct vm_operations_struct bp_device_vm_ops = {
 	.fault = bp_device_fault,
+#if BP_HUGE
+	.huge_fault = bp_device_huge_fault,
+#endif
 };
 
 static void bp_device_dress(struct vm_area_struct *vma, vm_flags_t never)
@@ -137,6 +151,7 @@ static const struct file_operations bp_device_fops = {
 	.unlocked_ioctl = bp_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = bp_device_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.poll = bp_device_poll,
 	.show_fdinfo = bp_device_show_fdinfo,
 };

@@ -4,7 +4,8 @@
  *
  * Chunks are ordinary pages, each with a reference count of its own, so that
  * user mappings, O_DIRECT and every other way to pin a page work on blocks and
- * outlive the pool if they must.
+ * outlive the pool if they must.  Where huge user mappings can be had, a whole
+ * chunk of that size is one folio, with one count.
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -14,6 +15,7 @@
 #include <linux/slab.h>
 
 #include "charge.h"
+#include "compat.h"
 #include "store.h"
 
 #define BP_MAP_BATCH	32u	/* pages, a page table lock each time */
@@ -35,7 +37,12 @@ static bool bp_chunk_is_luxury(const struct bp_geometry *geo)
 	       PAGE_ALIGNED(geo->chunk_size / 2);
 }
 
-/* The pages of a chunk, each on its own; those beyond its end go back. */
+static bool bp_chunk_is_huge(u32 bytes)
+{
+	return BP_HUGE && bytes == PMD_SIZE;
+}
+
+/* The pages of a chunk, each on its own or one folio; those beyond its end go back. */
 static struct page *bp_chunk_pages(const struct bp_store *store, u32 bytes,
 				   int node)
 {
@@ -46,20 +53,33 @@ static struct page *bp_chunk_pages(const struct bp_store *store, u32 bytes,
 
 	if (bp_chunk_is_luxury(&store->geo))
 		gfp = (gfp & ~__GFP_RETRY_MAYFAIL) | __GFP_NORETRY;
+	if (bp_chunk_is_huge(bytes))
+		gfp |= __GFP_COMP;
 	/* Without a node it is for the task's memory policy to say. */
 	page = node == NUMA_NO_NODE ? alloc_pages(gfp, order) :
 				      alloc_pages_node(node, gfp, order);
-	if (!page)
-		return NULL;
+	if (!page || bp_chunk_is_huge(bytes))
+		return page;
 	split_page(page, order);
 	for (i = PAGE_ALIGN(bytes) >> PAGE_SHIFT; i < 1ul << order; i++)
 		__free_page(page + i);
 	return page;
 }
 
+/* The private word of all pages that have one for us. */
+static void bp_chunk_mark(struct page *page, u32 bytes, unsigned long word)
+{
+	unsigned long taken = bp_chunk_is_huge(bytes) ? BP_FOLIO_PAGES : 1;
+	unsigned long i;
+
+	set_page_private(page, word);
+	for (i = taken; i < bytes >> PAGE_SHIFT; i++)
+		set_page_private(page + i, word);
+}
+
 static int bp_chunk_alloc(struct bp_store *store, u32 chunk, int node)
 {
-	u32 bytes = bp_geometry_chunk_bytes(&store->geo, chunk), at;
+	u32 bytes = bp_geometry_chunk_bytes(&store->geo, chunk);
 	unsigned long word;
 	struct page *page;
 
@@ -72,8 +92,7 @@ static int bp_chunk_alloc(struct bp_store *store, u32 chunk, int node)
 				(unsigned long)chunk * store->geo.chunk_size;
 	word = store->secret - (unsigned long)store->origins[chunk] *
 			       (unsigned long)store->stride.inverse;
-	for (at = 0; at < bytes; at += PAGE_SIZE, page++)
-		set_page_private(page, word);
+	bp_chunk_mark(page, bytes, word);
 	return 0;
 }
 
@@ -82,10 +101,13 @@ static void bp_chunk_free(struct bp_store *store, u32 chunk)
 	u32 bytes = bp_geometry_chunk_bytes(&store->geo, chunk), at;
 	struct page *page = virt_to_page(bp_store_chunk(store, chunk));
 
-	for (at = 0; at < bytes; at += PAGE_SIZE, page++) {
-		set_page_private(page, 0);
-		__free_page(page);
+	bp_chunk_mark(page, bytes, 0);
+	if (bp_chunk_is_huge(bytes)) {
+		put_page(page);
+		return;
 	}
+	for (at = 0; at < bytes; at += PAGE_SIZE, page++)
+		__free_page(page);
 }
 
 /*
@@ -175,11 +197,12 @@ void bp_store_wipe(const struct bp_store *store, u32 index)
 u32 bp_store_find(const struct bp_store *store, const void *block)
 {
 	unsigned long index;
+	struct page *page;
 
 	if (!virt_addr_valid(block))
 		return BLOCKPOOL_NO_INDEX;
-	index = bp_store_divide(store, block,
-				page_private(virt_to_page(block)));
+	page = compound_head(virt_to_page(block));
+	index = bp_store_divide(store, block, page_private(page));
 	if (index >= store->geo.nr_blocks ||
 	    bp_store_block(store, index) != block)
 		return BLOCKPOOL_NO_INDEX;
@@ -208,12 +231,77 @@ static int bp_store_map_some(const struct bp_store *store,
 			       pages, &n);
 }
 
+#if BP_HUGE
+/* Whether there is a place for a huge page: its address and its offset agree. */
+static bool bp_store_suits_huge(const struct bp_store *store,
+				struct vm_area_struct *vma)
+{
+	return store->geo.chunk_size == PMD_SIZE &&
+	       thp_vma_suitable_order(vma, ALIGN(vma->vm_start, PMD_SIZE),
+				      PMD_ORDER);
+}
+
+/*
+ * Not in a mapping that vm_insert_pages() has made VM_MIXEDMAP: of a huge page in
+ * one the kernel would not drop the reference when it is cut up.
+ */
+vm_fault_t bp_store_fault_huge(const struct bp_store *store,
+			       struct vm_fault *vmf)
+{
+	struct folio *folio;
+
+	if (vmf->vma->vm_flags & VM_MIXEDMAP ||
+	    !thp_vma_suitable_order(vmf->vma, vmf->address, PMD_ORDER))
+		return VM_FAULT_FALLBACK;
+	folio = page_folio(bp_store_page(store, vmf->pgoff));
+	if (folio_order(folio) != PMD_ORDER)
+		return VM_FAULT_FALLBACK;
+	return vmf_insert_folio_pmd(vmf, folio, vmf->flags & FAULT_FLAG_WRITE);
+}
+
+/*
+ * Nothing else that a module can call puts huge pages in.  Where they do not fit,
+ * and behind them, small ones come in the same way: see bp_store_fault_huge().
+ */
+static int bp_store_map_huge(struct vm_area_struct *vma)
+{
+	unsigned long at = vma->vm_start;
+	vm_fault_t ret;
+
+	vm_flags_set(vma, VM_HUGEPAGE);	/* no memory is lost by them */
+	while (at < vma->vm_end) {
+		ret = handle_mm_fault(vma, at, 0, NULL);
+		if (ret & VM_FAULT_ERROR)
+			return vm_fault_to_errno(ret, 0);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		/* What bp_store_fault_huge() returned comes out unchanged. */
+		at += ret & VM_FAULT_NOPAGE ? PMD_SIZE : PAGE_SIZE;
+		cond_resched();
+	}
+	return 0;
+}
+#else
+static bool bp_store_suits_huge(const struct bp_store *store,
+				struct vm_area_struct *vma)
+{
+	return false;
+}
+
+static int bp_store_map_huge(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+#endif
+
 /* Put all pages in at once: blocks exist for those who can't wait for a fault. */
 int bp_store_map(const struct bp_store *store, struct vm_area_struct *vma)
 {
 	unsigned long nr = vma_pages(vma), done, n;
 	int ret;
 
+	if (bp_store_suits_huge(store, vma))
+		return bp_store_map_huge(vma);
 	for (done = 0; done < nr; done += n) {
 		n = min_t(unsigned long, nr - done, BP_MAP_BATCH);
 		ret = bp_store_map_some(store, vma, done, n);

@@ -10,18 +10,29 @@
 #include "../common/stride.h"
 #include "geometry.h"
 
+/* Whether user mappings can have a chunk of PMD_SIZE as one huge page. */
+#if defined(BP_HAVE_FOLIO_PMD) && defined(CONFIG_TRANSPARENT_HUGEPAGE)
+#define BP_HUGE	1
+#else
+#define BP_HUGE	0
+#endif
+
+/* The struct pages that struct folio lies over: their private words are its own. */
+#define BP_FOLIO_PAGES	(sizeof(struct folio) / sizeof(struct page))
+
 /*
  * Nothing here changes between init and destroy.
  *
  * Chunk c begins at origins[c] + c * chunk_size: block i lies at
  * origins[chunk of i] + i * stride.
  *
- * The way back uses the private word of the chunk's pages.  Division by the
- * stride is a multiplication modulo 2^n, so it can be done to the two parts of
- * address - origins[c] apart: the private word is secret - origins[c] / stride,
- * in the sense of stride.h.  What is not a block's address comes out as a number
- * above any index but for one case in 2^n / nr_blocks: it is the secret that
- * makes this true of another pool's blocks.
+ * The way back uses the private word of the chunk's pages; of a huge chunk, a few
+ * have none, and bp_store_find() takes the first's.  Division by the stride is a
+ * multiplication modulo 2^n, so it can be done to the two parts of address -
+ * origins[c] apart: the private word is secret - origins[c] / stride, in the
+ * sense of stride.h.  With another word, or for what is not a block's address, a
+ * number above any index comes out but for one case in 2^n / nr_blocks: it is the
+ * secret that makes this true of another pool's blocks.
  */
 struct bp_store {
 	struct bp_geometry geo;
@@ -46,6 +57,8 @@ void bp_store_wipe(const struct bp_store *store, u32 index);
 u32 bp_store_find(const struct bp_store *store, const void *block);
 struct page *bp_store_page(const struct bp_store *store, unsigned long pgoff);
 int bp_store_map(const struct bp_store *store, struct vm_area_struct *vma);
+vm_fault_t bp_store_fault_huge(const struct bp_store *store,
+			       struct vm_fault *vmf);
 
 /* index is checked by the caller. */
 static inline void *bp_store_block(const struct bp_store *store, u32 index)

@@ -202,8 +202,10 @@ int blockpool_close(struct blockpool *pool)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	int fd = pool->fd;
 
-	if (pool->serial)
+	if (pool->serial) {
+		blockpool_flush(pool);	/* freed by us, not reclaimed */
 		bp_thread_close(pool);
+	}
 	if (pool->states)
 		munmap(pool->states, pool->nr_blocks);
 	if (pool->status && !inherited(pool))

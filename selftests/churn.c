@@ -3,12 +3,11 @@
  * churn [SECONDS] - no block ever has two owners
  *
  * Processes, some of which are killed all the time, and a kernel module in
- * process, softirq and hardirq context take and free the blocks of one small
+ * process, softirq, hardirq and NMI context take and free the blocks of one small
  * pool at random.  Whoever gets a block stamps it over its whole length, and
  * checks the whole stamp before giving it back.  In the end every block is free.
  */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -308,13 +307,9 @@ struct ticker {
 static void start_ticker(struct ticker *ticker, const char *name, int cpu,
 			 __u32 context)
 {
-	cpu_set_t set, all;
 	int ret;
 
-	must(!sched_getaffinity(0, sizeof(all), &all));
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	must(!sched_setaffinity(0, sizeof(set), &set));
+	cpu_pin(cpu);
 	ticker->fd = peer_join(name);
 	ticker->context = context;
 	ticker->churn = churn_of(context,
@@ -324,22 +319,30 @@ static void start_ticker(struct ticker *ticker, const char *name, int cpu,
 			 &ticker->churn);
 	if (ret)
 		pool_fatal("the peer: %s", strerror(-ret));
-	must(!sched_setaffinity(0, sizeof(all), &all));
+	cpu_unpin();
 }
 
-static int start_tickers(struct ticker *tickers, const char *name)
+static int start_tickers(struct ticker *tickers, const char *name,
+			 __u32 contexts)
 {
-	cpu_set_t set;
+	__u32 context;
 	int n = 0;
 
-	must(!sched_getaffinity(0, sizeof(set), &set));
-	for (int cpu = 0; cpu < CPUS_MAX; cpu++) {
-		if (!CPU_ISSET(cpu, &set))
-			continue;
-		start_ticker(&tickers[n++], name, cpu, BLOCKPOOL_PEER_SOFTIRQ);
-		start_ticker(&tickers[n++], name, cpu, BLOCKPOOL_PEER_HARDIRQ);
-	}
+	for (int cpu = 0; cpu < CPUS_MAX && cpu < cpu_count(); cpu++)
+		for (context = BLOCKPOOL_PEER_SOFTIRQ; context < contexts;
+		     context++)
+			start_ticker(&tickers[n++], name, cpu, context);
 	return n;
+}
+
+/* All that this machine has. */
+static __u32 contexts_there(const char *name)
+{
+	int fd = peer_join(name);
+	__u32 contexts = peer_contexts(fd);
+
+	close(fd);
+	return contexts;
 }
 
 static void stop_tickers(struct ticker *tickers, int n)
@@ -366,8 +369,9 @@ struct churn {
 	__u64 looks;		/* at the statistics, meanwhile */
 	__u64 bad_looks;
 	__u64 bad_ends;		/* of workers */
+	__u32 contexts;
 	int nr_tickers;
-	struct ticker tickers[2 * CPUS_MAX];
+	struct ticker tickers[BLOCKPOOL_PEER_CONTEXTS * CPUS_MAX];
 };
 
 static void start(struct churn *churn)
@@ -381,7 +385,9 @@ static void start(struct churn *churn)
 	for (int slot = 0; slot < WORKERS; slot++)
 		churn->pids[slot] = start_worker(churn->name, churn->shared,
 						 slot, ++churn->generation);
-	churn->nr_tickers = start_tickers(churn->tickers, churn->name);
+	churn->contexts = contexts_there(churn->name);
+	churn->nr_tickers = start_tickers(churn->tickers, churn->name,
+					  churn->contexts);
 }
 
 /* A worker that found something wrong may be dead before it is killed. */
@@ -473,6 +479,7 @@ static struct sums add_up(const struct churn *churn)
 {
 	const struct ticker *ticker;
 	struct sums sums = {};
+	__u32 context;
 	int i;
 
 	for (i = 0; i < USERS; i++) {
@@ -486,9 +493,9 @@ static struct sums add_up(const struct churn *churn)
 		sums.uneven |= ticker->churn.taken != ticker->churn.freed;
 	}
 	add(&sums.all, &sums.user);
-	for (i = 0; i < (int)BLOCKPOOL_PEER_CONTEXTS; i++) {
-		add(&sums.all, &sums.in[i]);
-		sums.idle |= !sums.in[i].taken;
+	for (context = 0; context < churn->contexts; context++) {
+		add(&sums.all, &sums.in[context]);
+		sums.idle |= !sums.in[context].taken;
 	}
 	return sums;
 }
@@ -500,6 +507,7 @@ static void tell_all(const struct churn *churn, const struct sums *sums,
 	tell("process", &sums->in[BLOCKPOOL_PEER_PROCESS]);
 	tell("softirq", &sums->in[BLOCKPOOL_PEER_SOFTIRQ]);
 	tell("hardirq", &sums->in[BLOCKPOOL_PEER_HARDIRQ]);
+	tell("NMI", &sums->in[BLOCKPOOL_PEER_NMI]);
 	ksft_print_msg("killed %llu, reopened %llu, slept %llu, refused %llu, taken back %llu\n",
 		       churn->kills, sums->user.reopened, stats->waits,
 		       stats->refused, stats->reclaimed);

@@ -16,6 +16,11 @@
 
 #define PROCESS		BLOCKPOOL_PEER_PROCESS
 #define BLOCKS		100U
+#ifdef SYS_poll
+#define POLL_CALL	SYS_poll	/* what poll() is in the C library */
+#else
+#define POLL_CALL	SYS_ppoll
+#endif
 #define LONG_NAME	"12345678901234567890123456789012"	/* by the NUL */
 
 /* What blockpool_alloc() and its kin return in the context of a variant. */
@@ -48,11 +53,20 @@ FIXTURE_VARIANT_ADD(context, hardirq)
 	.context = BLOCKPOOL_PEER_HARDIRQ,
 };
 
+FIXTURE_VARIANT_ADD(context, nmi)
+{
+	.context = BLOCKPOOL_PEER_NMI,
+};
+
+/* On one CPU: what is in another's magazine is out of reach for some calls. */
 FIXTURE_SETUP(context)
 {
+	cpu_pin(0);
 	pool_name(self->name);
 	self->user = pool_new(self->name, 256, BLOCKS);
 	self->peer = peer_join(self->name);
+	if (variant->context >= peer_contexts(self->peer))
+		SKIP(return, "this machine has no NMIs to send");
 }
 
 FIXTURE_TEARDOWN(context)
@@ -281,7 +295,7 @@ TEST_F(context, free_of_no_block)
 		BLOCKPOOL_PEER_TEXT, BLOCKPOOL_PEER_KMALLOC,
 		BLOCKPOOL_PEER_VMALLOC, BLOCKPOOL_PEER_PAGE,
 		BLOCKPOOL_PEER_BEFORE, BLOCKPOOL_PEER_INSIDE,
-		BLOCKPOOL_PEER_HALF,
+		BLOCKPOOL_PEER_HALF, BLOCKPOOL_PEER_FREED,
 	};
 	__u64 refused = 0;
 
@@ -325,19 +339,26 @@ TEST_F(context, free_of_what_is_behind)
 	close(user);
 }
 
+/* In NMI a bulk does not get what is in the magazine and the depot together. */
+static int take_all(int peer, __u32 context, __u32 *indices)
+{
+	if (context == BLOCKPOOL_PEER_NMI)
+		return peer_alloc(peer, context, indices, BLOCKS) - BLOCKS;
+	return peer_alloc_bulk(peer, context, indices, BLOCKS);
+}
+
 /* Takes in this context what is freed in another, and the other way round. */
 TEST_F(context, taken_here_freed_there)
 {
 	__u32 context;
 
-	for (context = 0; context < BLOCKPOOL_PEER_CONTEXTS; context++) {
+	for (context = 0; context < peer_contexts(self->peer); context++) {
 		ASSERT_EQ(BLOCKS, peer_alloc(self->peer, variant->context,
 					     self->indices, BLOCKS));
 		ASSERT_EQ(0, peer_free(self->peer, context, self->indices,
 				       BLOCKS));
 		pool_check(self->user, 0);
-		ASSERT_EQ(0, peer_alloc_bulk(self->peer, context, self->indices,
-					     BLOCKS));
+		ASSERT_EQ(0, take_all(self->peer, context, self->indices));
 		ASSERT_EQ(0, peer_free_bulk(self->peer, variant->context,
 					    self->indices, BLOCKS));
 		pool_check(self->user, 0);
@@ -368,7 +389,8 @@ TEST_F(context, fill_and_check)
 	EXPECT_EQ(churn.freed, stats.frees);
 	EXPECT_EQ(churn.failed, stats.failures);
 	EXPECT_EQ(0, stats.refused);
-	EXPECT_EQ(BLOCKS - 64, stats.min_free);
+	EXPECT_GE(BLOCKS - 64, stats.min_free);
+	EXPECT_LE(BLOCKS - 64 - BLOCKS / 8, stats.min_free);
 }
 
 /* A churn that goes on ends with its file, and leaves nothing behind. */
@@ -432,19 +454,22 @@ static int poll_for_a_block(int fd, int timeout_ms)
 	return ret == 1 ? poll_fd.revents : ret;
 }
 
-/* Until it is asleep in the kernel, where the name of the function says. */
-static void await_asleep(pid_t pid, const char *function)
+/* Until it is asleep in poll(): of one that runs, "running" is all that is told. */
+static void await_polling(pid_t pid)
 {
 	const struct timespec nap = { .tv_nsec = 10000000 };
-	char path[64], where[64] = "";
+	char path[64], text[256];
+	long call = -1;
 
-	snprintf(path, sizeof(path), "/proc/%d/wchan", pid);
-	for (int i = 0; i < 2000 && !strstr(where, function); i++) {
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	for (int i = 0; i < 2000 && call != POLL_CALL; i++) {
 		nanosleep(&nap, NULL);
-		must(!file_read(path, where, sizeof(where)));
+		must(!file_read(path, text, sizeof(text)));
+		if (sscanf(text, "%ld", &call) != 1)
+			call = -1;
 	}
-	if (!strstr(where, function))
-		pool_fatal("%d is in %s, not in %s", pid, where, function);
+	if (call != POLL_CALL)
+		pool_fatal("%d is not in poll(), but: %s", pid, text);
 }
 
 TEST_F(context, free_wakes_a_poller)
@@ -460,7 +485,7 @@ TEST_F(context, free_wakes_a_poller)
 		alarm(20);
 		_exit(poll_for_a_block(self->user, -1) & POLLOUT ? 0 : 1);
 	}
-	await_asleep(child, "poll");
+	await_polling(child);
 	ASSERT_EQ(0, peer_give(self->peer, variant->context,
 			       self->indices[0]));
 	EXPECT_EQ(0, child_reap(child));
@@ -544,8 +569,13 @@ TEST_F(pool, create_bad_attr)
 	expect_create(-EINVAL, attr.nr_blocks = 0);
 	expect_create(-EINVAL, attr.nr_blocks = BLOCKPOOL_BLOCKS_MAX + 1);
 	expect_create(-EINVAL, attr.nr_blocks = -1U);
-	for (int bit = 1; bit < 32; bit++)
+	for (int bit = 2; bit < 32; bit++)
 		expect_create(-EINVAL, attr.flags = 1U << bit);
+	expect_create(-EINVAL, attr.node = 1);
+	expect_create(-EINVAL, (attr.flags = BLOCKPOOL_ON_NODE,
+				attr.node = 4096));
+	expect_create(-EINVAL, (attr.flags = BLOCKPOOL_ON_NODE,
+				attr.node = -1U));
 	for (int bit = 9; bit < 16; bit++)
 		expect_create(-EINVAL, attr.mode = 0600 | 1U << bit);
 }
@@ -775,6 +805,7 @@ FIXTURE_VARIANT(geometry)
 FIXTURE_VARIANT_ADD(geometry, size_1_nr_1) BLOCKS_OF(1, 1);
 FIXTURE_VARIANT_ADD(geometry, size_1_nr_1000) BLOCKS_OF(1, 1000);
 FIXTURE_VARIANT_ADD(geometry, size_64_nr_777) BLOCKS_OF(64, 777);
+FIXTURE_VARIANT_ADD(geometry, size_64_nr_70000) BLOCKS_OF(64, 70000);
 FIXTURE_VARIANT_ADD(geometry, size_65_nr_70000) BLOCKS_OF(65, 70000);
 FIXTURE_VARIANT_ADD(geometry, size_100_nr_999) BLOCKS_OF(100, 999);
 FIXTURE_VARIANT_ADD(geometry, size_1500_nr_301) BLOCKS_OF(1500, 301);
@@ -782,6 +813,9 @@ FIXTURE_VARIANT_ADD(geometry, size_2048_nr_256) BLOCKS_OF(2048, 256);
 FIXTURE_VARIANT_ADD(geometry, size_4096_nr_64) BLOCKS_OF(4096, 64);
 FIXTURE_VARIANT_ADD(geometry, size_4097_nr_65) BLOCKS_OF(4097, 65);
 FIXTURE_VARIANT_ADD(geometry, size_9000_nr_33) BLOCKS_OF(9000, 33);
+FIXTURE_VARIANT_ADD(geometry, size_192_nr_30000) BLOCKS_OF(192, 30000);
+FIXTURE_VARIANT_ADD(geometry, size_960_nr_9000) BLOCKS_OF(960, 9000);
+FIXTURE_VARIANT_ADD(geometry, size_1920_nr_5000) BLOCKS_OF(1920, 5000);
 FIXTURE_VARIANT_ADD(geometry, size_65536_nr_9) BLOCKS_OF(65536, 9);
 FIXTURE_VARIANT_ADD(geometry, size_1m_and_1_nr_5) BLOCKS_OF((1 << 20) + 1, 5);
 FIXTURE_VARIANT_ADD(geometry, size_4m_nr_2) BLOCKS_OF(4 << 20, 2);
@@ -859,6 +893,24 @@ TEST_F(geometry, in_place_and_contiguous)
 	}
 }
 
+/* And not only within a block. */
+TEST_F(geometry, chunks_are_contiguous)
+{
+	__u64 page = sysconf(_SC_PAGESIZE), chunk = self->info.chunk_size, at;
+	__u64 first = 0;
+
+	ASSERT_EQ(0, chunk % page);
+	ASSERT_EQ(0, chunk % self->info.stride);
+	for (at = 0; at < self->info.map_size; at += page) {
+		if (at % chunk == 0)
+			first = physical(self->pagemap, self->map + at);
+		ASSERT_NE(0, first);
+		ASSERT_EQ(first + at % chunk,
+			  physical(self->pagemap, self->map + at))
+			TH_LOG("byte %llu", at);
+	}
+}
+
 static bool filled(const char *block, __u32 size, __u32 seed)
 {
 	for (__u32 i = 0; i < size; i++)
@@ -900,6 +952,59 @@ TEST_F(geometry, each_sees_what_the_other_wrote)
 			TH_LOG("block %u", indices[i]);
 	ASSERT_EQ(0, peer_free_bulk(self->peer, PROCESS, indices, nr));
 	free(indices);
+}
+
+/* On a machine with memory in large pieces a chunk is what a page table maps. */
+TEST(chunks_are_large)
+{
+	char name[BLOCKPOOL_NAME_SIZE];
+	int fd;
+
+	must(!file_write("/proc/sys/vm/compact_memory", "1"));
+	pool_name(name);
+	fd = pool_new(name, 2048, 8192);
+	EXPECT_EQ(2 << 20, pool_info(fd).chunk_size);
+	close(fd);
+}
+
+/*
+ * Blocks of other pools, of the same stride, and some of them between the blocks of
+ * this one, where only what is in their pages tells them from its own.  The last
+ * block has a page for itself, which comes from far away.
+ */
+#define OTHERS		8
+#define OTHER_BLOCKS	1024U	/* a chunk */
+
+TEST(blocks_of_other_pools)
+{
+	struct blockpool_peer_offer offer;
+	char names[OTHERS][BLOCKPOOL_NAME_SIZE];
+	__u32 indices[OTHER_BLOCKS + 1], between = 0;
+	int fds[OTHERS], peer, i, mine = OTHERS / 2;
+
+	for (i = 0; i < OTHERS; i++) {
+		pool_name(names[i]);
+		fds[i] = pool_new(names[i], 2048, OTHER_BLOCKS + (i == mine));
+	}
+	peer = peer_join(names[mine]);
+	ASSERT_EQ(0, peer_alloc_bulk(peer, PROCESS, indices, OTHER_BLOCKS + 1));
+	for (i = 0; i < OTHERS; i++) {
+		if (i == mine)
+			continue;
+		offer = (struct blockpool_peer_offer) { .free = 1 };
+		strcpy(offer.name, names[i]);
+		ASSERT_EQ(0, pool_ioctl(peer, BLOCKPOOL_PEER_OFFER, &offer));
+		EXPECT_EQ(OTHER_BLOCKS, offer.offered);
+		EXPECT_EQ(0, offer.found);
+		between += offer.between;
+		close(fds[i]);
+	}
+	EXPECT_NE(0, between);
+	EXPECT_EQ((OTHERS - 1) * OTHER_BLOCKS, pool_stats(fds[mine]).refused);
+	pool_check(fds[mine], OTHER_BLOCKS + 1);
+	close(peer);
+	pool_drain(fds[mine]);
+	close(fds[mine]);
 }
 
 /* Sleeping: GFP_KERNEL. */
@@ -1025,7 +1130,7 @@ TEST_F(sleep, ended_by_the_kernels_free)
 	__u32 indices[2], context;
 	struct sleeper sleeper;
 
-	for (context = 0; context < BLOCKPOOL_PEER_CONTEXTS; context++) {
+	for (context = 0; context < peer_contexts(self->peer); context++) {
 		ASSERT_EQ(2, peer_alloc(self->peer, context, indices, 2));
 		sleeper = sleeper_start(self->user, self->name,
 					BLOCKPOOL_PEER_ALLOC, 1);
@@ -1242,7 +1347,7 @@ TEST(peer_refuses)
 	close(peer);
 	peer = peer_join("default");
 	EXPECT_EQ(-EBADR, peer_op(peer, 4, PROCESS, 0, &index, 1));
-	EXPECT_EQ(-EBADR, peer_alloc(peer, 3, &index, 1));
+	EXPECT_EQ(-EBADR, peer_alloc(peer, BLOCKPOOL_PEER_CONTEXTS, &index, 1));
 	EXPECT_EQ(-EBADR, peer_op(peer, BLOCKPOOL_PEER_ALLOC,
 				  BLOCKPOOL_PEER_SOFTIRQ, BLOCKPOOL_PEER_SLEEP,
 				  &index, 1));

@@ -14,8 +14,7 @@
 #include <time.h>
 
 #include "kselftest_harness.h"
-#include "blockpool.h"
-#include "pool.h"
+#include "library.h"
 
 #define BLOCK_SIZE	1500	/* its stride is no power of two */
 #define NR_BLOCKS	32
@@ -24,42 +23,9 @@
 #define LONG_MS		60000	/* longer than any test */
 #define NR_THREADS	8
 #define THREAD_ROUNDS	1500
+#define CHURN_BLOCKS	1024
 #define HANDLER_RUNS	200
-
-/* The errno that a call fails with, 0 if it succeeds. */
-#define null_errno(call)	({ errno = 0; (call) ? 0 : errno; })
-#define minus_errno(call)	({ errno = 0; (call) == -1 ? errno : 0; })
-#define index_errno(call) \
-	({ errno = 0; (call) == BLOCKPOOL_NO_INDEX ? errno : 0; })
-
-static struct blockpool *lib_create(const char *name, size_t block_size,
-				    uint32_t nr_blocks)
-{
-	struct blockpool_attr attr = {
-		.name = name, .block_size = block_size, .nr_blocks = nr_blocks,
-	};
-	struct blockpool *pool = blockpool_create(&attr);
-
-	must(pool);
-	return pool;
-}
-
-static struct blockpool *lib_open(const char *name)
-{
-	struct blockpool *pool = blockpool_open(name, O_RDWR);
-
-	must(pool);
-	return pool;
-}
-
-static struct blockpool_stats lib_stats(struct blockpool *pool)
-{
-	struct blockpool_stats stats;
-
-	memset(&stats, POOL_POISON, sizeof(stats));
-	must(!blockpool_stats(pool, &stats));
-	return stats;
-}
+#define BURST		48	/* more than the thread keeps */
 
 static struct blockpool_info lib_info(struct blockpool *pool)
 {
@@ -68,11 +34,6 @@ static struct blockpool_info lib_info(struct blockpool *pool)
 	memset(&info, POOL_POISON, sizeof(info));
 	must(!blockpool_info(pool, &info));
 	return info;
-}
-
-static void lib_check(struct blockpool *pool, __u64 held)
-{
-	pool_check(blockpool_fd(pool), held);
 }
 
 static void take_all(struct blockpool *pool, void **blocks)
@@ -159,7 +120,7 @@ FIXTURE_SETUP(library)
 FIXTURE_TEARDOWN(library)
 {
 	EXPECT_EQ(0, blockpool_close(self->other));
-	pool_drain(blockpool_fd(self->pool));
+	lib_drain(self->pool);
 	EXPECT_EQ(0, blockpool_close(self->pool));
 	EXPECT_EQ(ENOENT, null_errno(blockpool_open(self->name, O_RDWR)));
 }
@@ -223,6 +184,7 @@ TEST_F(library, success_keeps_errno)
 	block = blockpool_alloc_wait(pool, LONG_MS);
 	ASSERT_EQ(1, blockpool_free_bulk(pool, &block, 1));
 	ASSERT_EQ(1, blockpool_alloc_bulk(pool, &block, 1));
+	ASSERT_EQ(0, blockpool_flush(pool));
 	ASSERT_EQ(block, blockpool_block(pool, blockpool_index(pool, block)));
 	ASSERT_EQ(0, blockpool_info(pool, &info));
 	ASSERT_EQ(0, blockpool_stats(pool, &stats));
@@ -235,7 +197,10 @@ TEST_F(library, success_keeps_errno)
 	ASSERT_EQ(ENOTNAM, errno);
 }
 
-/* Another handle's block, and one freed before, are not the caller's to free. */
+/*
+ * Another handle's block, and one freed before, are not the caller's to free.  Of
+ * one that it keeps the library knows that without the kernel.
+ */
 TEST_F(library, free_of_what_is_not_held)
 {
 	void *block = blockpool_alloc(self->pool);
@@ -247,7 +212,9 @@ TEST_F(library, free_of_what_is_not_held)
 	lib_check(self->pool, 1);
 	ASSERT_EQ(0, blockpool_free(self->pool, block));
 	ASSERT_EQ(EPERM, minus_errno(blockpool_free(self->pool, block)));
+	ASSERT_EQ(refused + 1, lib_stats(self->pool).refused);
 	lib_check(self->pool, 0);
+	ASSERT_EQ(EPERM, minus_errno(blockpool_free(self->pool, block)));
 	ASSERT_EQ(refused + 2, lib_stats(self->pool).refused);
 }
 
@@ -356,7 +323,7 @@ FIXTURE_SETUP(many)
 
 FIXTURE_TEARDOWN(many)
 {
-	pool_drain(blockpool_fd(self->pool));
+	lib_drain(self->pool);
 	EXPECT_EQ(0, blockpool_close(self->pool));
 }
 
@@ -798,6 +765,7 @@ TEST_F(library, info_tells_what_was_asked_for)
 	ASSERT_EQ(0, memcmp(&theirs, &info, sizeof(info)));
 }
 
+/* What is freed here counts as held until the thread gives it back. */
 TEST_F(library, stats_count)
 {
 	struct blockpool_stats stats;
@@ -812,6 +780,11 @@ TEST_F(library, stats_count)
 	ASSERT_EQ(0, stats.frees);
 	ASSERT_EQ(0, blockpool_free(self->pool, block));
 	stats = lib_stats(self->other);
+	ASSERT_EQ(1, stats.nr_held);
+	ASSERT_EQ(0, stats.frees);
+	ASSERT_EQ(0, blockpool_flush(self->pool));
+	stats = lib_stats(self->other);
+	ASSERT_EQ(0, stats.nr_held);
 	ASSERT_EQ(1, stats.allocs);
 	ASSERT_EQ(1, stats.frees);
 	ASSERT_EQ(0, stats.reclaimed);
@@ -1064,6 +1037,7 @@ static void each_call_is_echild(struct blockpool *pool, void *block)
 	must(minus_errno(blockpool_alloc_bulk(pool, blocks, 1)) == ECHILD);
 	must(minus_errno(blockpool_free(pool, block)) == ECHILD);
 	must(minus_errno(blockpool_free_bulk(pool, blocks, 1)) == ECHILD);
+	must(minus_errno(blockpool_flush(pool)) == ECHILD);
 	must(index_errno(blockpool_index(pool, block)) == ECHILD);
 	must(null_errno(blockpool_block(pool, 0)) == ECHILD);
 	must(minus_errno(blockpool_info(pool, &info)) == ECHILD);
@@ -1168,6 +1142,7 @@ TEST_F(library, shared_over_a_clone_of_one_memory)
 
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, child_reap(pid));
+	lib_check(self->pool, 0);
 	ASSERT_EQ(1, lib_stats(self->pool).frees);
 }
 
@@ -1199,6 +1174,7 @@ struct churn {
 	struct blockpool *pool;
 	atomic_uint *owners;	/* one word a block: 0 or a thread */
 	unsigned int thread;
+	unsigned int taken;
 };
 
 static void stamp(struct churn *churn, void *block)
@@ -1232,6 +1208,7 @@ static unsigned int churn_take(struct churn *churn, void **blocks,
 	must(n || errno == EAGAIN);
 	for (unsigned int i = 0; i < n; i++)
 		stamp(churn, blocks[i]);
+	churn->taken += n;
 	return n;
 }
 
@@ -1266,25 +1243,45 @@ static void *churn(void *arg)
 	return NULL;
 }
 
-TEST_F(library, threads_share_a_handle)
+/* How many blocks the threads took; each must be with one of them at a time. */
+static unsigned int churn_together(struct blockpool *pool)
 {
-	static atomic_uint owners[NR_BLOCKS];
+	static atomic_uint owners[CHURN_BLOCKS];
 	struct churn churns[NR_THREADS];
 	pthread_t threads[NR_THREADS];
-	struct blockpool_stats stats;
+	unsigned int taken = 0;
 
 	for (unsigned int i = 0; i < NR_THREADS; i++) {
-		churns[i] = (struct churn){ self->pool, owners, i + 1 };
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, churn,
-					    &churns[i]));
+		churns[i] = (struct churn){ pool, owners, i + 1, 0 };
+		must(!pthread_create(&threads[i], NULL, churn, &churns[i]));
 	}
-	for (unsigned int i = 0; i < NR_THREADS; i++)
+	for (unsigned int i = 0; i < NR_THREADS; i++) {
 		pthread_join(threads[i], NULL);
+		taken += churns[i].taken;
+	}
+	return taken;
+}
+
+TEST_F(library, threads_share_a_handle)
+{
+	ASSERT_LT(NR_THREADS * THREAD_ROUNDS, churn_together(self->pool));
 	lib_check(self->pool, 0);
-	stats = lib_stats(self->pool);
-	ASSERT_LT(NR_THREADS * THREAD_ROUNDS, stats.allocs);
-	ASSERT_EQ(0, stats.refused);
-	ASSERT_EQ(0, stats.reclaimed);
+	ASSERT_EQ(0, lib_stats(self->pool).refused);
+	ASSERT_EQ(0, lib_stats(self->pool).reclaimed);
+}
+
+/* In a pool with blocks for all, most of it happens in the magazines. */
+TEST(threads_with_magazines)
+{
+	struct blockpool *pool = lib_create("magazines", BLOCK_SIZE,
+					    CHURN_BLOCKS);
+	unsigned int taken = churn_together(pool);
+
+	ASSERT_LE(2 * NR_THREADS * THREAD_ROUNDS, taken);
+	ASSERT_GT(taken, lib_stats(pool).allocs);
+	ASSERT_EQ(0, lib_stats(pool).refused);
+	lib_drain(pool);
+	ASSERT_EQ(0, blockpool_close(pool));
 }
 
 struct race {
@@ -1305,6 +1302,19 @@ static void *race_to_free(void *arg)
 	return NULL;
 }
 
+static void *free_again(void *arg)
+{
+	struct holding *holding = arg;
+
+	must(minus_errno(blockpool_free(holding->pool, holding->block)) ==
+	     EPERM);
+	return NULL;
+}
+
+/*
+ * Both may succeed, each into its own magazine, but to the kernel the block is
+ * given back once: the second time it is refused, at the latest by flush.
+ */
 TEST_F(library, two_threads_free_one_block)
 {
 	pthread_barrier_t barrier;
@@ -1314,6 +1324,7 @@ TEST_F(library, two_threads_free_one_block)
 	pthread_barrier_init(&barrier, NULL, 2);
 	for (int i = 0; i < 200; i++) {
 		struct race races[2];
+		int error;
 
 		block = blockpool_alloc(self->pool);
 		races[0] = (struct race){ self->pool, block, &barrier, 0 };
@@ -1322,52 +1333,82 @@ TEST_F(library, two_threads_free_one_block)
 					    &races[1]));
 		race_to_free(&races[0]);
 		pthread_join(thread, NULL);
-		ASSERT_EQ(1, races[0].freed + races[1].freed);
+		ASSERT_LE(1, races[0].freed + races[1].freed);
+		error = minus_errno(blockpool_flush(self->pool));
+		ASSERT_TRUE(!error || (error == EPERM && races[0].freed &&
+				       races[1].freed));
+		pool_check(blockpool_fd(self->pool), 0);
 	}
+}
+
+/* One after the other, the second is refused whatever thread it is. */
+TEST_F(library, two_threads_free_one_block_in_turn)
+{
+	struct holding holding = { .pool = self->pool };
+	pthread_t thread;
+
+	holding.block = blockpool_alloc(self->pool);
+	ASSERT_EQ(0, blockpool_free(self->pool, holding.block));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, free_again, &holding));
+	pthread_join(thread, NULL);
 	lib_check(self->pool, 0);
 }
 
 static struct blockpool *signal_pool;
-static volatile sig_atomic_t signal_owners[NR_BLOCKS];
+static volatile sig_atomic_t signal_owners[CHURN_BLOCKS];
 static volatile sig_atomic_t signal_runs;
 
 /* Nobody else may have the block that was just given to us. */
-static void take_mark_give(struct blockpool *pool, int mark)
+static void *take_marked(int mark)
 {
-	void *block = blockpool_alloc(pool);
-	uint32_t index = blockpool_index(pool, block);
+	void *block = blockpool_alloc(signal_pool);
+	uint32_t index = blockpool_index(signal_pool, block);
 
 	must(block && !signal_owners[index]);
 	signal_owners[index] = mark;
-	must(blockpool_block(pool, index) == block);
+	must(blockpool_block(signal_pool, index) == block);
+	return block;
+}
+
+static void give_marked(void *block, int mark)
+{
+	uint32_t index = blockpool_index(signal_pool, block);
+
 	must(signal_owners[index] == mark);
 	signal_owners[index] = 0;
-	must(!blockpool_free(pool, block));
+	must(!blockpool_free(signal_pool, block));
 }
 
 static void take_in_handler(int signal)
 {
 	int error = errno;
 
-	take_mark_give(signal_pool, 2);
+	give_marked(take_marked(2), 2);
 	signal_runs++;
 	errno = error;
 }
 
-TEST_F(library, calls_in_a_signal_handler)
+/* It comes in the middle of hits, of refills and of flushes. */
+TEST(calls_in_a_signal_handler)
 {
 	struct sigaction action = { .sa_handler = take_in_handler };
 	struct itimerval timer = { { 0, 2000 }, { 0, 2000 } };
+	void *blocks[BURST];
 
-	signal_pool = self->pool;
+	signal_pool = lib_create("signals", 64, 8 * BURST);
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
-	while (signal_runs < HANDLER_RUNS)
-		take_mark_give(self->pool, 1);
+	while (signal_runs < HANDLER_RUNS) {
+		for (int i = 0; i < BURST; i++)
+			blocks[i] = take_marked(1);
+		for (int i = 0; i < BURST; i++)
+			give_marked(blocks[i], 1);
+	}
 	timer = (struct itimerval){};
 	setitimer(ITIMER_REAL, &timer, NULL);
-	lib_check(self->pool, 0);
-	ASSERT_EQ(0, lib_stats(self->pool).refused);
+	ASSERT_EQ(0, lib_stats(signal_pool).refused);
+	lib_drain(signal_pool);
+	ASSERT_EQ(0, blockpool_close(signal_pool));
 }
 
 TEST_HARNESS_MAIN

@@ -4,6 +4,7 @@
  */
 #include <grp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -647,6 +648,31 @@ void waiter_end(struct waiter *waiter)
 /*
  * The system
  */
+
+int cpu_count(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+void cpu_pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		pool_fatal("cannot run on CPU %d: %s", cpu, strerror(errno));
+}
+
+/* Those that are not there are left out by the kernel. */
+void cpu_unpin(void)
+{
+	cpu_set_t set;
+
+	memset(&set, 0xff, sizeof(set));
+	if (sched_setaffinity(0, sizeof(set), &set))
+		pool_fatal("sched_setaffinity: %s", strerror(errno));
+}
 
 mode_t device_share(void)
 {

@@ -115,6 +115,11 @@ struct waiter waiter_start(const char *name, __u32 count, int timeout_ms);
 int waiter_result(struct waiter *waiter);	/* of ALLOC: 0 or -errno */
 void waiter_end(struct waiter *waiter);
 
+/* Keep the calling thread on a CPU, or let it run on any again. */
+int cpu_count(void);
+void cpu_pin(int cpu);
+void cpu_unpin(void);
+
 /* Let everybody open the device node, and undo it. */
 mode_t device_share(void);
 void device_restore(mode_t mode);

@@ -406,6 +406,7 @@ TEST_F(magazine, of_a_closed_handle_is_void)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, across_a_close, &turns));
 	pthread_barrier_wait(&turns.barrier);
 	ASSERT_EQ(NULL, touch(turns.pool));
+	ASSERT_EQ(0, blockpool_flush(turns.pool));
 	held = model_held();
 	EXPECT_LT(0u, held);
 	ASSERT_EQ(0, blockpool_close(turns.pool));

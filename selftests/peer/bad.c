@@ -64,7 +64,7 @@ static int peer_wrong_call(struct peer_wrong *wrong, u32 kind, u32 context)
 		memory = kmalloc(PAGE_SIZE / 2, GFP_KERNEL);
 	else if (kind == BLOCKPOOL_PEER_VMALLOC)
 		memory = vmalloc(PAGE_SIZE);
-	else if (kind == BLOCKPOOL_PEER_PAGE)
+	else if (kind == BLOCKPOOL_PEER_PAGE || kind == BLOCKPOOL_PEER_FREED)
 		memory = (void *)__get_free_page(GFP_KERNEL);
 	else
 		return peer_call(context, peer_wrong_run, wrong);
@@ -72,6 +72,10 @@ static int peer_wrong_call(struct peer_wrong *wrong, u32 kind, u32 context)
 	if (!memory)
 		return -ENOMEM;
 	wrong->address = memory;
+	if (kind == BLOCKPOOL_PEER_FREED) {
+		free_page((unsigned long)memory);
+		return peer_call(context, peer_wrong_run, wrong);
+	}
 	ret = peer_call(context, peer_wrong_run, wrong);
 	if (kind == BLOCKPOOL_PEER_PAGE)
 		free_page((unsigned long)memory);
@@ -99,4 +103,35 @@ long peer_bad(struct peer *peer, struct blockpool_peer_bad __user *user)
 	wrong.address = peer_wrong_address(peer, bad.kind, block);
 	ret = peer_wrong_call(&wrong, bad.kind, bad.context);
 	return ret ?: put_user(wrong.found, &user->found);
+}
+
+static void peer_offer_block(struct peer *peer, void *block,
+			     struct blockpool_peer_offer *offer)
+{
+	offer->offered++;
+	offer->between += peer_between(peer->pool, block);
+	offer->found += blockpool_index(peer->pool, block) !=
+			BLOCKPOOL_NO_INDEX;
+	if (offer->free)
+		blockpool_free(peer->pool, block);
+}
+
+long peer_offer(struct peer *peer, struct blockpool_peer_offer __user *user)
+{
+	struct blockpool_peer_offer offer;
+	struct blockpool *other;
+	u32 i;
+
+	if (copy_from_user(&offer, user, sizeof(offer)))
+		return -EFAULT;
+	if (!memchr(offer.name, 0, sizeof(offer.name)) || offer.free > 1)
+		return -EBADR;
+	memset_startat(&offer, 0, offered);
+	other = blockpool_get(offer.name);
+	if (IS_ERR(other))
+		return PTR_ERR(other);
+	for (i = 0; i < blockpool_nr_blocks(other); i++)
+		peer_offer_block(peer, blockpool_block(other, i), &offer);
+	blockpool_put(other);
+	return copy_to_user(user, &offer, sizeof(offer)) ? -EFAULT : 0;
 }

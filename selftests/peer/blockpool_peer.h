@@ -20,14 +20,21 @@
 #define BLOCKPOOL_PEER_NAME_SIZE	64	/* more than a pool's name may have */
 #define BLOCKPOOL_PEER_COUNT_MAX	8192U
 
-/* Where the peer calls blockpool from. */
+/*
+ * Where the peer calls blockpool from; EOPNOTSUPP where the machine has no NMIs
+ * that a module may send.
+ */
 #define BLOCKPOOL_PEER_PROCESS	0U
 #define BLOCKPOOL_PEER_SOFTIRQ	1U
 #define BLOCKPOOL_PEER_HARDIRQ	2U
-#define BLOCKPOOL_PEER_CONTEXTS	3U
+#define BLOCKPOOL_PEER_NMI	3U
+#define BLOCKPOOL_PEER_CONTEXTS	4U
 
 /* Use GFP_KERNEL, in process context only; else it is GFP_ATOMIC. */
-#define BLOCKPOOL_PEER_SLEEP	0x1U
+#define BLOCKPOOL_PEER_SLEEP		0x1U
+/* For BLOCKPOOL_PEER_CHURN_START in NMI: see there. */
+#define BLOCKPOOL_PEER_IN_MAGAZINE	0x2U
+#define BLOCKPOOL_PEER_IN_DEPOT		0x4U
 
 /* blockpool_get(name), for BLOCKPOOL_PEER_OPEN */
 struct blockpool_peer_open {
@@ -54,7 +61,7 @@ struct blockpool_peer_create {
 	__u32 mode;		/* 16 bits */
 	__u32 client_max;
 	__u32 null_name;	/* 1: give NULL for the name */
-	__u32 __reserved;
+	__u32 node;
 };
 
 #define BLOCKPOOL_PEER_ALLOC		0U	/* blockpool_alloc(), count times */
@@ -91,7 +98,8 @@ struct blockpool_peer_op {
 #define BLOCKPOOL_PEER_INSIDE	10U	/* its second byte */
 #define BLOCKPOOL_PEER_HALF	11U	/* half a block into it */
 #define BLOCKPOOL_PEER_BEHIND	12U	/* the byte behind its last */
-#define BLOCKPOOL_PEER_KINDS	13U
+#define BLOCKPOOL_PEER_FREED	13U	/* a page that is free */
+#define BLOCKPOOL_PEER_KINDS	14U
 
 /*
  * Give such an address to blockpool_index(), and, if @free is 1, to
@@ -104,6 +112,19 @@ struct blockpool_peer_bad {
 	__u32 free;
 	__u32 found;		/* out: what blockpool_index() said */
 	__u32 __reserved;
+};
+
+/*
+ * Offer each block of the pool @name to the one that this file has, to
+ * blockpool_index() and, if @free is 1, to blockpool_free(); for
+ * BLOCKPOOL_PEER_OFFER.
+ */
+struct blockpool_peer_offer {
+	char name[32];
+	__u32 free;
+	__u32 offered;		/* out */
+	__u32 between;		/* out: that lie between blocks of ours */
+	__u32 found;		/* out: that have an index there */
 };
 
 /*
@@ -145,12 +166,17 @@ struct blockpool_peer_walk {
  * checked before it is freed.  At the end all is freed.
  *
  * CHURN_RUN does @steps steps, in any context, and returns.  CHURN_START goes
- * on in softirq or hardirq, on the CPU where it is called, until CHURN_STOP.
+ * on in any but process context, on the CPU where it is called, until CHURN_STOP.
+ * NMIs are sent from there to another CPU, if there is one.
+ *
+ * With BLOCKPOOL_PEER_IN_MAGAZINE or BLOCKPOOL_PEER_IN_DEPOT a CHURN_START in NMI
+ * does a step whenever the CPU where it is called goes into that or out of it, by
+ * a breakpoint.
  */
 struct blockpool_peer_churn {
 	__u32 context;
-	__u32 flags;		/* BLOCKPOOL_PEER_SLEEP or 0 */
-	__u32 interval_us;	/* in softirq and hardirq: between steps */
+	__u32 flags;		/* BLOCKPOOL_PEER_SLEEP, _IN_MAGAZINE, _IN_DEPOT */
+	__u32 interval_us;	/* in all but process context: between steps */
 	__u32 steps;		/* CHURN_START: 0 */
 	__u32 depth;
 	__u32 batch;
@@ -161,6 +187,10 @@ struct blockpool_peer_churn {
 	__u64 freed;		/* out: blocks */
 	__u64 failed;		/* out: calls that got nothing */
 	__u64 corrupted;	/* out: blocks that had changed */
+	__u64 in_magazine;	/* out: steps while the CPU was in its magazine */
+	__u64 in_depot;		/* out: steps while the depot's lock was taken */
+	__u64 denied;		/* out: calls that failed, with enough in the depot */
+	__u64 aside;		/* out: frees after which limbo was not empty */
 };
 
 #define BLOCKPOOL_PEER_DEPTH_MAX	256U
@@ -183,5 +213,6 @@ struct blockpool_peer_churn {
 #define BLOCKPOOL_PEER_CHURN_RUN	_IOWR(0xBF, 10, struct blockpool_peer_churn)
 #define BLOCKPOOL_PEER_CHURN_START	_IOW(0xBF, 11, struct blockpool_peer_churn)
 #define BLOCKPOOL_PEER_CHURN_STOP	_IOR(0xBF, 12, struct blockpool_peer_churn)
+#define BLOCKPOOL_PEER_OFFER	_IOWR(0xBF, 13, struct blockpool_peer_offer)
 
 #endif /* BLOCKPOOL_PEER_H */

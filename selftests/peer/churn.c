@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Takes and frees at random, and stamps what it holds. */
 
+#include <linux/bitops.h>
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/ktime.h>
 #include <linux/prandom.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 
 #include "compat.h"
@@ -21,6 +24,8 @@ struct peer_churn {
 	struct hrtimer timer;
 	struct completion over;
 	ktime_t interval;
+	int cpu;		/* that NMIs are sent to */
+	struct peer_trap *trap;	/* or what causes them */
 	struct blockpool *pool;
 	struct blockpool_peer_churn args;
 	struct rnd_state random;
@@ -93,6 +98,7 @@ static void peer_churn_take(struct peer_churn *churn, u32 n)
 		peer_stamp(churn, churn->batch[i]);
 	churn->args.taken += got;
 	churn->args.failed += got < n;
+	churn->args.denied += got < n && peer_depot_has(churn->pool) >= n;
 }
 
 /* Any of the held, so that they go back in no order. */
@@ -126,12 +132,18 @@ static void peer_churn_give(struct peer_churn *churn, u32 n)
 			blockpool_free(churn->pool, churn->batch[i]);
 	}
 	churn->args.freed += n;
+	churn->args.aside += peer_limbo_has(churn->pool);
 }
 
-static void peer_churn_step(struct peer_churn *churn)
+static void peer_churn_step(void *arg)
 {
+	struct peer_churn *churn = arg;
 	u32 n = 1 + peer_random(churn, churn->args.batch);
 
+	if (!peer_in_context(churn->args.context))
+		churn->astray = true;
+	churn->args.in_magazine += peer_inside_magazine(churn->pool);
+	churn->args.in_depot += peer_inside_depot(churn->pool);
 	if (peer_random(churn, 2))
 		peer_churn_take(churn, n);
 	else
@@ -139,14 +151,21 @@ static void peer_churn_step(struct peer_churn *churn)
 	churn->args.done++;
 }
 
+static bool peer_churn_over(const struct peer_churn *churn)
+{
+	return churn->args.steps &&
+	       READ_ONCE(churn->args.done) >= churn->args.steps;
+}
+
 static enum hrtimer_restart peer_churn_expired(struct hrtimer *timer)
 {
 	struct peer_churn *churn = container_of(timer, struct peer_churn, timer);
 
-	if (!peer_in_context(churn->args.context))
-		churn->astray = true;
-	peer_churn_step(churn);
-	if (churn->args.steps && churn->args.done >= churn->args.steps) {
+	if (churn->args.context != BLOCKPOOL_PEER_NMI)
+		peer_churn_step(churn);
+	else if (!peer_churn_over(churn))
+		peer_nmi_send(churn->cpu, peer_churn_step, churn);
+	if (peer_churn_over(churn)) {
 		complete(&churn->over);
 		return HRTIMER_NORESTART;
 	}
@@ -154,11 +173,25 @@ static enum hrtimer_restart peer_churn_expired(struct hrtimer *timer)
 	return HRTIMER_RESTART;
 }
 
+static u32 peer_churn_flags(const struct blockpool_peer_churn *args)
+{
+	switch (args->context) {
+	case BLOCKPOOL_PEER_PROCESS:
+		return BLOCKPOOL_PEER_SLEEP;
+	case BLOCKPOOL_PEER_NMI:
+		return args->steps ? 0 : BLOCKPOOL_PEER_IN_MAGAZINE |
+					 BLOCKPOOL_PEER_IN_DEPOT;
+	default:
+		return 0;
+	}
+}
+
 static bool peer_churn_valid(const struct peer *peer,
 			     const struct blockpool_peer_churn *args)
 {
 	if (args->context >= BLOCKPOOL_PEER_CONTEXTS ||
-	    (args->flags & ~BLOCKPOOL_PEER_SLEEP) ||
+	    (args->flags & ~peer_churn_flags(args)) ||
+	    hweight32(args->flags) > 1 ||
 	    args->steps > BLOCKPOOL_PEER_STEPS_MAX ||
 	    !args->depth || args->depth > BLOCKPOOL_PEER_DEPTH_MAX ||
 	    !args->batch || args->batch > BLOCKPOOL_PEER_BATCH_MAX ||
@@ -167,8 +200,7 @@ static bool peer_churn_valid(const struct peer *peer,
 		return false;
 	if (args->context == BLOCKPOOL_PEER_PROCESS)
 		return true;
-	return !args->flags &&
-	       (u64)args->batch * args->length <= BLOCKPOOL_PEER_STEP_BYTES_MAX &&
+	return (u64)args->batch * args->length <= BLOCKPOOL_PEER_STEP_BYTES_MAX &&
 	       args->interval_us >= BLOCKPOOL_PEER_INTERVAL_MIN &&
 	       args->interval_us <= BLOCKPOOL_PEER_INTERVAL_MAX;
 }
@@ -201,18 +233,33 @@ free:
 	return ERR_PTR(ret);
 }
 
-static void peer_churn_go(struct peer_churn *churn)
+static int peer_churn_go(struct peer_churn *churn)
 {
 	enum hrtimer_mode mode = peer_timer_mode(churn->args.context);
 
+	if (churn->args.flags) {
+		churn->trap = peer_trap_set(churn->pool, churn->args.flags,
+					    peer_churn_step, churn);
+		return PTR_ERR_OR_ZERO(churn->trap);
+	}
+	if (churn->args.context == BLOCKPOOL_PEER_NMI && !peer_nmi_there())
+		return -EOPNOTSUPP;
+	churn->cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	if (churn->cpu >= nr_cpu_ids)
+		churn->cpu = raw_smp_processor_id();
 	hrtimer_setup(&churn->timer, peer_churn_expired, CLOCK_MONOTONIC, mode);
 	hrtimer_start(&churn->timer, churn->interval, mode);
+	return 0;
 }
 
 static void peer_churn_halt(struct peer_churn *churn)
 {
-	if (churn->args.context != BLOCKPOOL_PEER_PROCESS)
+	if (churn->trap)
+		peer_trap_clear(churn->trap);
+	else if (churn->args.context != BLOCKPOOL_PEER_PROCESS)
 		hrtimer_cancel(&churn->timer);
+	if (churn->args.context == BLOCKPOOL_PEER_NMI)
+		peer_nmi_wait(churn->cpu);
 	while (churn->nr_held)
 		peer_churn_give(churn, churn->args.batch);
 }
@@ -247,7 +294,9 @@ long peer_churn_run(struct peer *peer, struct blockpool_peer_churn __user *user)
 	if (churn->args.context == BLOCKPOOL_PEER_PROCESS) {
 		peer_churn_here(churn);
 	} else {
-		peer_churn_go(churn);
+		ret = peer_churn_go(churn);
+		if (ret)
+			goto free;
 		/* Killed or not, what was done is told. */
 		(void)wait_for_completion_killable(&churn->over);
 	}
@@ -262,19 +311,20 @@ long peer_churn_start(struct peer *peer,
 		      struct blockpool_peer_churn __user *user)
 {
 	struct peer_churn *churn;
+	long ret = -EBADR;
 
 	if (peer->churn)
 		return -EBADR;
 	churn = peer_churn_new(peer, user);
 	if (IS_ERR(churn))
 		return PTR_ERR(churn);
-	if (churn->args.context == BLOCKPOOL_PEER_PROCESS || churn->args.steps) {
+	if (churn->args.context != BLOCKPOOL_PEER_PROCESS && !churn->args.steps)
+		ret = peer_churn_go(churn);
+	if (ret)
 		kfree(churn);
-		return -EBADR;
-	}
-	peer->churn = churn;
-	peer_churn_go(churn);
-	return 0;
+	else
+		peer->churn = churn;
+	return ret;
 }
 
 long peer_churn_stop(struct peer *peer,

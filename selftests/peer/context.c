@@ -25,7 +25,9 @@ bool peer_in_context(u32 context)
 	case BLOCKPOOL_PEER_SOFTIRQ:
 		return !in_hardirq() && in_serving_softirq();
 	case BLOCKPOOL_PEER_HARDIRQ:
-		return in_hardirq();
+		return in_hardirq() && !in_nmi();
+	case BLOCKPOOL_PEER_NMI:
+		return in_nmi();
 	default:
 		return false;
 	}
@@ -34,18 +36,45 @@ bool peer_in_context(u32 context)
 /* Both modes say where the timer expires, also on PREEMPT_RT. */
 enum hrtimer_mode peer_timer_mode(u32 context)
 {
-	return context == BLOCKPOOL_PEER_HARDIRQ ? HRTIMER_MODE_REL_PINNED_HARD :
-						   HRTIMER_MODE_REL_PINNED_SOFT;
+	return context == BLOCKPOOL_PEER_SOFTIRQ ? HRTIMER_MODE_REL_PINNED_SOFT :
+						   HRTIMER_MODE_REL_PINNED_HARD;
+}
+
+static void peer_call_do(void *arg)
+{
+	struct peer_call *call = arg;
+
+	call->right = peer_in_context(call->context);
+	call->function(call->arg);
 }
 
 static enum hrtimer_restart peer_call_expired(struct hrtimer *timer)
 {
 	struct peer_call *call = container_of(timer, struct peer_call, timer);
 
-	call->right = peer_in_context(call->context);
-	call->function(call->arg);
+	peer_call_do(call);
 	complete(&call->done);
 	return HRTIMER_NORESTART;
+}
+
+/* On this CPU; what the NMI has left to be done later is done on return. */
+static int peer_call_nmi(void (*function)(void *arg), void *arg)
+{
+	struct peer_call call = {
+		.function = function,
+		.arg = arg,
+		.context = BLOCKPOOL_PEER_NMI,
+	};
+	int cpu;
+
+	if (!peer_nmi_there())
+		return -EOPNOTSUPP;
+	cpu = get_cpu();
+	while (!peer_nmi_send(cpu, peer_call_do, &call))
+		cpu_relax();
+	peer_nmi_wait(cpu);
+	put_cpu();
+	return call.right ? 0 : -EPROTO;
 }
 
 int peer_call(u32 context, void (*function)(void *arg), void *arg)
@@ -58,6 +87,8 @@ int peer_call(u32 context, void (*function)(void *arg), void *arg)
 		function(arg);
 		return 0;
 	}
+	if (context == BLOCKPOOL_PEER_NMI)
+		return peer_call_nmi(function, arg);
 	call = kzalloc(sizeof(*call), GFP_KERNEL);
 	if (!call)
 		return -ENOMEM;

@@ -55,7 +55,7 @@ static long peer_create_pool(struct peer *peer,
 		return -EFAULT;
 	if (!memchr(create.name, 0, sizeof(create.name)) ||
 	    create.block_size > SIZE_MAX || create.mode > U16_MAX ||
-	    create.null_name > 1 || create.__reserved)
+	    create.null_name > 1)
 		return -EBADR;
 
 	attr = (struct blockpool_attr) {
@@ -65,6 +65,7 @@ static long peer_create_pool(struct peer *peer,
 		.flags = create.flags,
 		.mode = create.mode,
 		.client_max = create.client_max,
+		.node = create.node,
 	};
 	return peer_take_pool(peer, blockpool_create(&attr));
 }
@@ -85,6 +86,8 @@ static long peer_pool_ioctl(struct peer *peer, unsigned int cmd,
 		return peer_op(peer, user);
 	case BLOCKPOOL_PEER_BAD:
 		return peer_bad(peer, user);
+	case BLOCKPOOL_PEER_OFFER:
+		return peer_offer(peer, user);
 	case BLOCKPOOL_PEER_FILL:
 		return peer_fill(peer, user);
 	case BLOCKPOOL_PEER_CHECK:
@@ -159,7 +162,26 @@ static struct miscdevice peer_device = {
 	.mode	= 0600,
 };
 
-module_misc_device(peer_device);
+static int __init peer_init(void)
+{
+	int ret = peer_nmi_init();
+
+	if (ret)
+		return ret;
+	ret = misc_register(&peer_device);
+	if (ret)
+		peer_nmi_exit();
+	return ret;
+}
+
+static void __exit peer_exit(void)
+{
+	misc_deregister(&peer_device);
+	peer_nmi_exit();
+}
+
+module_init(peer_init);
+module_exit(peer_exit);
 
 MODULE_DESCRIPTION("A second user of blockpool, for its tests");
 MODULE_LICENSE("GPL");

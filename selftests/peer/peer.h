@@ -14,6 +14,7 @@
 #include "blockpool_peer.h"
 
 struct peer_churn;
+struct peer_trap;
 
 /**
  * struct peer - an open file
@@ -38,6 +39,23 @@ bool peer_in_context(u32 context);
 enum hrtimer_mode peer_timer_mode(u32 context);
 int peer_call(u32 context, void (*function)(void *arg), void *arg);
 
+/* nmi.c */
+int peer_nmi_init(void);
+void peer_nmi_exit(void);
+bool peer_nmi_there(void);
+bool peer_nmi_send(int cpu, void (*function)(void *arg), void *arg);
+void peer_nmi_wait(int cpu);
+
+/* inside.c */
+bool peer_inside_magazine(struct blockpool *pool);
+bool peer_inside_depot(struct blockpool *pool);
+u32 peer_depot_has(struct blockpool *pool);
+bool peer_limbo_has(struct blockpool *pool);
+bool peer_between(struct blockpool *pool, const void *address);
+struct peer_trap *peer_trap_set(struct blockpool *pool, u32 where,
+				void (*function)(void *arg), void *arg);
+void peer_trap_clear(struct peer_trap *trap);
+
 /* ops.c */
 long peer_op(struct peer *peer, struct blockpool_peer_op __user *user);
 void peer_free_held(struct peer *peer);
@@ -51,6 +69,7 @@ long peer_walk(struct peer *peer, struct blockpool_peer_walk __user *user);
 
 /* bad.c */
 long peer_bad(struct peer *peer, struct blockpool_peer_bad __user *user);
+long peer_offer(struct peer *peer, struct blockpool_peer_offer __user *user);
 
 /* churn.c */
 long peer_churn_run(struct peer *peer, struct blockpool_peer_churn __user *user);

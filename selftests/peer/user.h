@@ -97,6 +97,13 @@ static inline int peer_alloc(int fd, __u32 context, __u32 *indices, __u32 count)
 	return peer_op(fd, BLOCKPOOL_PEER_ALLOC, context, 0, indices, count);
 }
 
+/* Those below it are there on this machine: all, or all but NMI. */
+static inline __u32 peer_contexts(int fd)
+{
+	return peer_alloc(fd, BLOCKPOOL_PEER_NMI, NULL, 0) ?
+	       BLOCKPOOL_PEER_NMI : BLOCKPOOL_PEER_CONTEXTS;
+}
+
 static inline int peer_alloc_bulk(int fd, __u32 context, __u32 *indices,
 				  __u32 count)
 {
