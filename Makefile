@@ -79,7 +79,7 @@ endif
 kbuild = flock $(MODDIR)/.lock $(MAKE) -C $(kdir)
 
 .PHONY: modules
-modules: setup-build	## blockpool.ko in build/KERNEL (KERNEL=6.1|6.12|uml, or KDIR=a kernel's build folder)
+modules: setup-build	## blockpool.ko in build/KERNEL (KERNEL=6.1|6.12|7.2|6.1-rt|uml, or KDIR=a kernel's build folder)
 	$(mirror)
 	+@$(kbuild) M=$(MODDIR) modules
 

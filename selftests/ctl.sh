@@ -171,8 +171,8 @@ for _ in range(int(clients)):
     fd = os.open("/dev/blockpool", os.O_RDWR)
     fcntl.ioctl(fd, 0xBE01, struct.pack("=II32s", 40, 0, pool.encode()))
     indices = array.array("I", [0] * int(count))
-    fcntl.ioctl(fd, 0xBE04, struct.pack("=IIIiQ", 24, 0, len(indices), 0,
-                                        indices.buffer_info()[0]))
+    fcntl.ioctl(fd, 0xBE04, struct.pack("=IIIiQII", 32, 0, len(indices), 0,
+                                        indices.buffer_info()[0], 0, 0))
 print("ready", flush=True)
 time.sleep(600)
 EOF
@@ -304,7 +304,7 @@ create_and_list()
 	      j.stride >= 2000 and j.map_size >= 3072 * j.stride and
 	      j.client_max == 7 and j.mode == "0640"' \
 		"$ctl" --json create ctl-a --block-size 2000 --nr-blocks 3k \
-		--mode 0640 --client-max 7 || return
+		--mode 0640 --client-max 7 --node 0 || return
 	json '[(2000, 3072, 3072, 0, 0, "0640", 0, True)] ==
 	      [(p.block_size, p.nr_blocks, p.nr_free, p.nr_held, p.nr_clients,
 		p.mode, p.uid, p.persist) for p in j if p.name == "ctl-a"]' \
@@ -329,6 +329,8 @@ create_refused()
 	fails 2 "at least one" "$ctl" create ctl-b --block-size 1 --nr-blocks 0 &&
 	fails 1 "no memory for 64 TiB" "$ctl" create ctl-b --block-size 4M \
 		--nr-blocks 16M &&
+	fails 1 "no NUMA node 4096" "$ctl" create ctl-b --block-size 1 \
+		--nr-blocks 1 --node 4096 &&
 	! pool_names | grep -qx ctl-b
 }
 
@@ -349,7 +351,9 @@ bad_numbers()
 			--nr-blocks 1 --mode="$value" || return
 	done
 	fails 2 "--client-max takes" "$ctl" create ctl-b --block-size 1 \
-		--nr-blocks 1 --client-max=-1
+		--nr-blocks 1 --client-max=-1 &&
+	fails 2 "--node takes" "$ctl" create ctl-b --block-size 1 \
+		--nr-blocks 1 --node=x
 }
 
 odd_names()

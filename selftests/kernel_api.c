@@ -465,8 +465,7 @@ static void await_polling(pid_t pid)
 	for (int i = 0; i < 2000 && call != POLL_CALL; i++) {
 		nanosleep(&nap, NULL);
 		must(!file_read(path, text, sizeof(text)));
-		if (sscanf(text, "%ld", &call) != 1)
-			call = -1;
+		call = strtol(text, NULL, 10);	/* 0 of "running" is read() */
 	}
 	if (call != POLL_CALL)
 		pool_fatal("%d is not in poll(), but: %s", pid, text);
