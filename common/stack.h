@@ -100,13 +100,6 @@ static inline void bp_stack_drop_cold(struct bp_stack *stack, u32 n)
 		stack->nr * sizeof(*stack->elements));
 }
 
-/* Take the n lowest. */
-static inline void bp_stack_pop_cold(struct bp_stack *stack, u32 *to, u32 n)
-{
-	memcpy(to, stack->elements, n * sizeof(*to));
-	bp_stack_drop_cold(stack, n);
-}
-
 /* Take the element at a position below nr; the top one fills the hole. */
 static inline u32 bp_stack_take_at(struct bp_stack *stack, u32 at)
 {

@@ -135,8 +135,7 @@ int bp_thread_flush(struct blockpool *pool, struct bp_magazine *magazine,
 	for (i = 0; i < n; i++)
 		pool->states[elements[i]] = STATE_UNKNOWN;
 	ret = put_all(pool, elements, n);
-	stack->nr -= n;
-	memmove(elements, elements + n, stack->nr * sizeof(*elements));
+	bp_stack_drop_cold(stack, n);
 	return ret;
 }
 

@@ -14,7 +14,8 @@
 
 #define NR_BLOCKS	8
 #define BATCH_BLOCKS	8192	/* more than one call can take */
-#define RACE_ROUNDS	20000
+#define RACE_ROUNDS	20000	/* or as many as go into ... */
+#define RACE_SECONDS	10.0	/* ... this, where threads take turns */
 #define MANY_WAITERS	8
 #define SHORT_MS	200
 #define LONG_MS		60000	/* longer than any test */
@@ -301,43 +302,52 @@ TEST_F(pool, counters)
 struct race {
 	int fd;
 	pthread_barrier_t barrier;
-	__u32 index;
+	__u32 index;		/* BLOCKPOOL_NO_INDEX: it is over */
 	int results[2];
 };
 
-static void race_once(struct race *race, int self)
+/* Returns whether it was not the last time. */
+static bool race_once(struct race *race, int self)
 {
+	__u32 index;
+
 	pthread_barrier_wait(&race->barrier);
-	race->results[self] = pool_give(race->fd, race->index);
+	index = race->index;
+	race->results[self] = pool_give(race->fd, index);
 	pthread_barrier_wait(&race->barrier);
+	return index != BLOCKPOOL_NO_INDEX;
 }
 
 static void *racer(void *arg)
 {
-	for (int i = 0; i < RACE_ROUNDS; i++)
-		race_once(arg, 1);
+	while (race_once(arg, 1))
+		;
 	return NULL;
 }
 
 TEST(free_of_one_block_from_two_threads)
 {
+	double end = now() + RACE_SECONDS;
 	struct race race = {};
 	char name[BLOCKPOOL_NAME_SIZE];
 	pthread_t thread;
+	int rounds;
 
 	pool_name(name);
 	race.fd = pool_new(name, 64, NR_BLOCKS);
 	pthread_barrier_init(&race.barrier, NULL, 2);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, racer, &race));
-	for (int i = 0; i < RACE_ROUNDS; i++) {
+	for (rounds = 0; rounds < RACE_ROUNDS && now() < end; rounds++) {
 		race.index = pool_take(race.fd);
 		race_once(&race, 0);
 		/* One of the two, whichever it was. */
 		ASSERT_EQ(-EPERM, race.results[0] + race.results[1]);
 		ASSERT_EQ(0, race.results[0] * race.results[1]);
 	}
+	race.index = BLOCKPOOL_NO_INDEX;
+	race_once(&race, 0);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
-	ASSERT_EQ(RACE_ROUNDS, pool_stats(race.fd).refused);
+	ASSERT_EQ(rounds + 2, pool_stats(race.fd).refused);
 	pool_drain(race.fd);
 	close(race.fd);
 }
