@@ -70,29 +70,4 @@ static inline bool bp_magazine_put(struct bp_magazine *magazine, u32 element)
 	return false;
 }
 
-/* The same for n, all or none, as one copy. */
-static inline bool bp_magazine_take_bulk(struct bp_magazine *magazine, u32 *to,
-					 u32 n)
-{
-	bool taken;
-
-	if (!bp_magazine_enter(magazine))
-		return false;
-	taken = bp_stack_pop_bulk(&magazine->stack, to, n);
-	bp_magazine_leave(magazine);
-	return taken;
-}
-
-static inline bool bp_magazine_put_bulk(struct bp_magazine *magazine,
-					const u32 *from, u32 n)
-{
-	bool put;
-
-	if (!bp_magazine_enter(magazine))
-		return false;
-	put = bp_stack_push_bulk(&magazine->stack, from, n);
-	bp_magazine_leave(magazine);
-	return put;
-}
-
 #endif /* BLOCKPOOL_MAGAZINE_H */

@@ -32,13 +32,38 @@ static inline struct bp_stride bp_stride_init(u32 bytes)
 	return (struct bp_stride){ inverse, bytes, shift };
 }
 
+/* To the right, within the size of @x, by less than that. */
+#define bp_stride_rotate(x, shift) \
+	((x) >> (shift) | (x) << (-(shift) & (8 * sizeof(x) - 1)))
+
 /* q if @offset is q * stride, else a number above any possible q. */
 static inline u64 bp_stride_quotient(const struct bp_stride *stride,
 				     u64 offset)
 {
-	u64 x = offset * stride->inverse;
+	return bp_stride_rotate(offset * stride->inverse, stride->shift);
+}
 
-	return x >> stride->shift | x << (-stride->shift & 63);
+/*
+ * The same for who does not know where block 0 would lie, its origin, but has at
+ * hand a word that was made of it: division is a multiplication modulo the size of
+ * a long, so it can be done to the two parts of address - origin apart.  The secret
+ * makes what comes out with the word of another secret mean nothing.
+ */
+static inline unsigned long bp_stride_word(const struct bp_stride *stride,
+					   unsigned long origin,
+					   unsigned long secret)
+{
+	return secret - origin * (unsigned long)stride->inverse;
+}
+
+static inline unsigned long bp_stride_index(const struct bp_stride *stride,
+					    unsigned long address,
+					    unsigned long word,
+					    unsigned long secret)
+{
+	unsigned long x = address * (unsigned long)stride->inverse;
+
+	return bp_stride_rotate(x + (word - secret), stride->shift);
 }
 
 #endif /* BLOCKPOOL_STRIDE_H */

@@ -41,16 +41,19 @@ static void bp_depot_wake_pollers(struct bp_depot *depot)
 		irq_work_queue(&depot->later);
 }
 
+static struct bp_waiter *bp_depot_first(struct bp_depot *depot)
+{
+	lockdep_assert_held(&depot->lock);
+	return list_first_entry_or_null(&depot->waiters, struct bp_waiter,
+					link);
+}
+
 /* How short the pool is, after something has changed. */
 static void bp_depot_reckon(struct bp_depot *depot)
 {
-	struct bp_waiter *first;
-	u32 wanted;
+	struct bp_waiter *first = bp_depot_first(depot);
+	u32 wanted = max(depot->refused, first ? first->n : 0);
 
-	lockdep_assert_held(&depot->lock);
-	first = list_first_entry_or_null(&depot->waiters, struct bp_waiter,
-					 link);
-	wanted = max(depot->refused, first ? first->n : 0);
 	if (wanted == depot->wanted)
 		return;
 	WRITE_ONCE(depot->wanted, wanted);
@@ -94,11 +97,8 @@ static bool bp_depot_pop(struct bp_depot *depot, u32 *indices, u32 n)
 /* Whether there is enough for the first in the queue. */
 static bool bp_depot_can_serve(struct bp_depot *depot)
 {
-	struct bp_waiter *waiter;
+	struct bp_waiter *waiter = bp_depot_first(depot);
 
-	lockdep_assert_held(&depot->lock);
-	waiter = list_first_entry_or_null(&depot->waiters, struct bp_waiter,
-					  link);
 	return waiter && waiter->n <= depot->stack->nr;
 }
 
@@ -109,8 +109,7 @@ static void bp_depot_serve(struct bp_depot *depot)
 	u32 i;
 
 	for (i = 0; i < BP_MAGAZINE_MAX && bp_depot_can_serve(depot); i++) {
-		waiter = list_first_entry(&depot->waiters, struct bp_waiter,
-					  link);
+		waiter = bp_depot_first(depot);
 		bp_depot_pop(depot, waiter->indices, waiter->n);
 		list_del(&waiter->link);
 		depot->nr_waiting--;
@@ -466,7 +465,7 @@ bool bp_depot_open(struct bp_depot *depot, int cpu, struct bp_stack *stack,
 	}
 	open = !depot->wanted && !depot->aloof;
 	if (open) {
-		if (!cpumask_test_cpu(cpu, depot->cpus))
+		if (!bp_depot_is_open(depot, cpu))
 			cpumask_set_cpu(cpu, depot->cpus);
 		bp_stack_move(stack, depot->stack, min(n, depot->stack->nr));
 		depot->min_free = min(depot->min_free, depot->stack->nr);

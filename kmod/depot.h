@@ -110,6 +110,12 @@ void bp_depot_keep_aloof(struct bp_depot *depot, bool aloof);
 bool bp_depot_wipe_begin(struct bp_depot *depot, u32 *below, u32 *index);
 void bp_depot_wipe_end(struct bp_depot *depot, u32 index);
 
+/* For the CPU itself, inside its magazine, or one that is dead. */
+static inline bool bp_depot_is_open(const struct bp_depot *depot, int cpu)
+{
+	return cpumask_test_cpu(cpu, depot->cpus);
+}
+
 /* Whether all that is free is to come here; may be over at any time. */
 static inline bool bp_depot_gathers(const struct bp_depot *depot)
 {

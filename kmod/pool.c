@@ -413,7 +413,7 @@ static int bp_pool_wipe_free(struct blockpool *pool)
 	WRITE_ONCE(stock->size, 0);
 	WRITE_ONCE(pool->wipe, true);
 	bp_depot_keep_aloof(&stock->depot, true);
-	/* Pairs with rcu_read_lock() in bp_pool_give() and bp_pool_give_here(). */
+	/* Pairs with rcu_read_lock() in bp_pool_give_slices(). */
 	synchronize_rcu();
 	ret = bp_stock_drain_all(stock) ?: bp_pool_wipe_depot(pool);
 	pool->wiped = !ret;
@@ -464,6 +464,24 @@ static void bp_pool_wipe(struct blockpool *pool, const u32 *indices, u32 n)
 			bp_store_wipe(&pool->store, indices[i]);
 }
 
+static void bp_pool_give_slices(struct blockpool *pool, const u32 *indices,
+				u32 n, enum bp_cause cause, bool here)
+{
+	u32 slice = pool->slice, some, i;
+
+	for (i = 0; i < n; i += some) {
+		some = min(slice, n - i);
+		rcu_read_lock();
+		bp_pool_wipe(pool, indices + i, some);
+		if (here)
+			bp_stock_give_here(&pool->stock, indices + i, some);
+		else
+			bp_depot_give(&pool->stock.depot, indices + i, some,
+				      cause);
+		rcu_read_unlock();
+	}
+}
+
 /**
  * bp_pool_give() - put blocks that no client owns any more back into the pool
  * @pool: the pool
@@ -476,15 +494,7 @@ static void bp_pool_wipe(struct blockpool *pool, const u32 *indices, u32 n)
 void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
 		  enum bp_cause cause)
 {
-	u32 slice = pool->slice, some, i;
-
-	for (i = 0; i < n; i += some) {
-		some = min(slice, n - i);
-		rcu_read_lock();
-		bp_pool_wipe(pool, indices + i, some);
-		bp_depot_give(&pool->stock.depot, indices + i, some, cause);
-		rcu_read_unlock();
-	}
+	bp_pool_give_slices(pool, indices, n, cause, false);
 }
 
 /**
@@ -497,15 +507,7 @@ void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
  */
 void bp_pool_give_here(struct blockpool *pool, const u32 *indices, u32 n)
 {
-	u32 slice = pool->slice, some, i;
-
-	for (i = 0; i < n; i += some) {
-		some = min(slice, n - i);
-		rcu_read_lock();
-		bp_pool_wipe(pool, indices + i, some);
-		bp_stock_give_here(&pool->stock, indices + i, some);
-		rcu_read_unlock();
-	}
+	bp_pool_give_slices(pool, indices, n, BP_FREED, true);
 }
 
 /* Tell users how much they should keep: all together no more than an eighth. */

@@ -39,8 +39,8 @@ static u32 bp_stock_room(u32 nr_blocks)
 
 static size_t bp_cpu_bytes(u32 room)
 {
-	return ALIGN(sizeof(struct bp_cpu) + room * sizeof(u32),
-		     SMP_CACHE_BYTES);
+	return ALIGN(offsetof(struct bp_cpu, magazine.stack) +
+		     bp_stack_bytes(room), SMP_CACHE_BYTES);
 }
 
 /* Beside the depot. */
@@ -81,7 +81,6 @@ static bool bp_cpu_refill(struct bp_stock *stock, struct bp_cpu *cpu, u32 n)
 	if (!stock->room ||
 	    !bp_depot_open(&stock->depot, smp_processor_id(), stack, n))
 		return false;
-	cpu->open = true;
 	stack->size = READ_ONCE(stock->size);
 	return true;
 }
@@ -89,7 +88,6 @@ static bool bp_cpu_refill(struct bp_stock *stock, struct bp_cpu *cpu, u32 n)
 /* Inside the magazine: shut it, and give all that is there to the depot. */
 static void bp_cpu_close(struct bp_stock *stock, struct bp_cpu *cpu, int id)
 {
-	cpu->open = false;
 	cpu->magazine.stack.size = 0;
 	bp_depot_close(&stock->depot, id, &cpu->magazine.stack);
 }
@@ -152,10 +150,8 @@ int bp_stock_drain_all(struct bp_stock *stock)
 /* For a CPU that is offline. */
 void bp_stock_cpu_dead(struct bp_stock *stock, int id)
 {
-	struct bp_cpu *cpu = per_cpu_ptr(stock->cpus, id);
-
-	if (cpu->open)
-		bp_cpu_close(stock, cpu, id);
+	if (bp_depot_is_open(&stock->depot, id))
+		bp_cpu_close(stock, per_cpu_ptr(stock->cpus, id), id);
 }
 
 /* When nobody uses the stock any more. */
@@ -291,7 +287,8 @@ static bool bp_cpu_put(struct bp_stock *stock, struct bp_cpu *cpu,
 	struct bp_stack *stack = &cpu->magazine.stack;
 	u32 half = stock->room / 2;
 
-	if (n > half || (!cpu->open && !bp_cpu_refill(stock, cpu, 0)))
+	if (n > half || (!bp_depot_is_open(&stock->depot, smp_processor_id()) &&
+			 !bp_cpu_refill(stock, cpu, 0)))
 		return false;
 	if (n > stock->room - stack->nr) {
 		/* Not outside: who drains must not miss them on their way. */

@@ -13,7 +13,6 @@
 /* Written by its CPU alone, inside the magazine; its counts are read anywhere. */
 struct bp_cpu {
 	u64 freed;		/* blocks given back to the magazine ever */
-	bool open;		/* it may hold blocks; its CPU is in depot.cpus */
 	struct bp_magazine magazine;
 };
 

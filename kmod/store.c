@@ -90,8 +90,9 @@ static int bp_chunk_alloc(struct bp_store *store, u32 chunk, int node)
 		return -ENOMEM;
 	store->origins[chunk] = page_address(page) -
 				(unsigned long)chunk * store->geo.chunk_size;
-	word = store->secret - (unsigned long)store->origins[chunk] *
-			       (unsigned long)store->stride.inverse;
+	word = bp_stride_word(&store->stride,
+			      (unsigned long)store->origins[chunk],
+			      store->secret);
 	bp_chunk_mark(page, bytes, word);
 	return 0;
 }
@@ -202,7 +203,7 @@ u32 bp_store_find(const struct bp_store *store, const void *block)
 	if (!virt_addr_valid(block))
 		return BLOCKPOOL_NO_INDEX;
 	page = compound_head(virt_to_page(block));
-	index = bp_store_divide(store, block, page_private(page));
+	index = bp_store_divide(store, block, page);
 	if (index >= store->geo.nr_blocks ||
 	    bp_store_block(store, index) != block)
 		return BLOCKPOOL_NO_INDEX;

@@ -3,7 +3,6 @@
 #ifndef BLOCKPOOL_STORE_H
 #define BLOCKPOOL_STORE_H
 
-#include <linux/bitops.h>
 #include <linux/mm.h>
 #include <uapi/linux/blockpool.h>
 
@@ -26,13 +25,11 @@
  * Chunk c begins at origins[c] + c * chunk_size: block i lies at
  * origins[chunk of i] + i * stride.
  *
- * The way back uses the private word of the chunk's pages; of a huge chunk, a few
- * have none, and bp_store_find() takes the first's.  Division by the stride is a
- * multiplication modulo 2^n, so it can be done to the two parts of address -
- * origins[c] apart: the private word is secret - origins[c] / stride, in the
- * sense of stride.h.  With another word, or for what is not a block's address, a
- * number above any index comes out but for one case in 2^n / nr_blocks: it is the
- * secret that makes this true of another pool's blocks.
+ * The way back uses the private word of the chunk's pages, bp_stride_word() of its
+ * origin; of a huge chunk, a few have none, and bp_store_find() takes the first's.
+ * With another word, or for what is not a block's address, a number above any index
+ * comes out but for one case in 2^64 / nr_blocks: it is the secret that makes this
+ * true of another pool's blocks.
  */
 struct bp_store {
 	struct bp_geometry geo;
@@ -70,14 +67,10 @@ static inline void *bp_store_block(const struct bp_store *store, u32 index)
 /* The index of a block by the private word of its page, or no index. */
 static inline unsigned long bp_store_divide(const struct bp_store *store,
 					    const void *block,
-					    unsigned long word)
+					    const struct page *page)
 {
-	unsigned long x = (unsigned long)block *
-			  (unsigned long)store->stride.inverse;
-
-	x += word - store->secret;
-	return x >> store->stride.shift |
-	       x << (-store->stride.shift & (BITS_PER_LONG - 1));
+	return bp_stride_index(&store->stride, (unsigned long)block,
+			       page_private(page), store->secret);
 }
 
 /*
@@ -93,7 +86,7 @@ static inline unsigned long bp_store_guess(const struct bp_store *store,
 	if (unlikely(offset >= store->span))
 		return ULONG_MAX;
 	page = store->low_page + (offset >> PAGE_SHIFT);
-	return bp_store_divide(store, block, page_private(page));
+	return bp_store_divide(store, block, page);
 }
 
 #endif /* BLOCKPOOL_STORE_H */

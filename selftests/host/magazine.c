@@ -64,14 +64,27 @@ static __attribute__((noinline)) bool put(u32 *from)
 	return bp_magazine_put(&shared.magazine, *from);
 }
 
+/* In bulk as kmod/stock.c and the library do it, who do more while inside. */
 static __attribute__((noinline)) bool take_bulk(u32 *to)
 {
-	return bp_magazine_take_bulk(&shared.magazine, to, BULK);
+	bool taken;
+
+	if (!bp_magazine_enter(&shared.magazine))
+		return false;
+	taken = bp_stack_pop_bulk(&shared.magazine.stack, to, BULK);
+	bp_magazine_leave(&shared.magazine);
+	return taken;
 }
 
 static __attribute__((noinline)) bool put_bulk(u32 *from)
 {
-	return bp_magazine_put_bulk(&shared.magazine, from, BULK);
+	bool put;
+
+	if (!bp_magazine_enter(&shared.magazine))
+		return false;
+	put = bp_stack_push_bulk(&shared.magazine.stack, from, BULK);
+	bp_magazine_leave(&shared.magazine);
+	return put;
 }
 
 /* Do one of these, an instruction at a time if there is still one to interrupt. */

@@ -2,13 +2,8 @@
 /*
  * From an address to an index as kmod/store.h does it, for each stride that there
  * is: with the word of the page that the address lies in, and no look at where
- * the pool's chunks are.
- *
- * All arithmetic is modulo 2^64.  A chunk whose block 0 would lie at @origin
- * keeps secret - origin * inverse in each of its pages, and address * inverse
- * plus that word less the secret is (address - origin) * inverse, which
- * common/stride.h turns into an index if it is one.  Words of other pools have
- * other secrets, and what is no pool's page has any word.
+ * the pool's chunks are.  Words of other pools have other secrets, and what is no
+ * pool's page has any word.
  */
 #include "kselftest_harness.h"
 #include "random.h"
@@ -54,15 +49,12 @@ static u64 word_of(const struct pool *pool, u32 chunk, u64 base)
 {
 	u64 origin = base - (u64)chunk * pool->geo.chunk_size;
 
-	return pool->secret - origin * pool->stride.inverse;
+	return bp_stride_word(&pool->stride, origin, pool->secret);
 }
 
 static u64 index_of(const struct pool *pool, u64 address, u64 word)
 {
-	const struct bp_stride *stride = &pool->stride;
-	u64 x = address * stride->inverse + word - pool->secret;
-
-	return x >> stride->shift | x << (-stride->shift & 63);
+	return bp_stride_index(&pool->stride, address, word, pool->secret);
 }
 
 /*

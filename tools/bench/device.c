@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <linux/blockpool.h>
 
+#include "../../common/stack.h"
 #include "device.h"
 
 #define CLIENT	2U	/* as in the owner table; any but FREE and KERNEL */
@@ -26,7 +27,8 @@ static struct {
 	int fd;
 	__u32 nr_blocks, block_size, stride, page;
 	__u64 map_size;
-	__u32 *elements, *owners, nr;
+	__u32 *owners;
+	struct bp_stack *stack;
 	struct blockpool_status *status;
 	unsigned long allocs, frees;
 } device = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
@@ -65,14 +67,12 @@ static int device_create(const struct blockpool_create_args *args)
 	device.page = (__u32)sysconf(_SC_PAGESIZE);
 	bytes = (__u64)device.stride * device.nr_blocks;
 	device.map_size = (bytes + device.page - 1) & -(__u64)device.page;
-	device.elements = calloc(device.nr_blocks, sizeof(*device.elements));
+	device.stack = calloc(1, bp_stack_bytes(device.nr_blocks));
 	device.owners = calloc(device.nr_blocks, sizeof(*device.owners));
-	if (!device.elements || !device.owners)
+	if (!device.stack || !device.owners)
 		return ENOMEM;
-	while (device.nr < device.nr_blocks) {
-		device.elements[device.nr] = device.nr_blocks - device.nr - 1;
-		device.nr++;
-	}
+	device.stack->size = device.nr_blocks;
+	bp_stack_fill(device.stack);
 	return device_pages();
 }
 
@@ -97,7 +97,7 @@ static void device_want(__u32 n)
 
 static void device_more(void)
 {
-	if (device.status->wanted && device.nr)
+	if (device.status->wanted && device.stack->nr)
 		__atomic_store_n(&device.status->wanted, 0, __ATOMIC_RELAXED);
 }
 
@@ -106,22 +106,21 @@ static __u32 device_extra(__u32 extra)
 {
 	if (device.status->wanted)
 		return 0;
-	return extra < device.nr / 2 ? extra : device.nr / 2;
+	return extra < device.stack->nr / 2 ? extra : device.stack->nr / 2;
 }
 
 static int device_alloc(struct blockpool_alloc_args *args)
 {
-	__u32 *indices = (__u32 *)(uintptr_t)args->indices, i;
+	__u32 *indices = (__u32 *)(uintptr_t)args->indices, extra, i;
 
 	device.allocs++;
-	if (args->count > device.nr) {
+	if (!bp_stack_pop_bulk(device.stack, indices, args->count)) {
 		device_want(args->count);
 		return EAGAIN;
 	}
-	args->count += device_extra(args->extra);
-	device.nr -= args->count;
-	memcpy(indices, device.elements + device.nr,
-	       args->count * sizeof(*indices));
+	extra = device_extra(args->extra);
+	bp_stack_pop_bulk(device.stack, indices + args->count, extra);
+	args->count += extra;
 	for (i = 0; i < args->count; i++)
 		device.owners[indices[i]] = CLIENT;
 	return 0;
@@ -140,7 +139,7 @@ static int device_free(struct blockpool_free_args *args)
 		if (device.owners[index] != CLIENT)
 			return EPERM;
 		device.owners[index] = BLOCKPOOL_OWNER_FREE;
-		device.elements[device.nr++] = index;
+		bp_stack_push(device.stack, index);
 	}
 	device_more();
 	return 0;

@@ -7,6 +7,7 @@
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
+#include "../../../../common/stack.h"
 #include "bench.h"
 
 #define BENCH_END	(~0U)	/* the link of the last index */
@@ -84,33 +85,30 @@ const struct bench_subject bench_cas_stack = {
 
 static struct {
 	raw_spinlock_t lock ____cacheline_aligned_in_smp;
-	u32 nr;			/* protected by the lock, as the elements */
-	u32 *elements;
+	struct bp_stack *stack;		/* protected by the lock */
 	struct bench_arena arena;
 } spin;
 
 static int bench_spin_init(const struct bench_pool *pool)
 {
 	int ret = bench_arena_init(&spin.arena, pool);
-	u32 i;
 
 	if (ret)
 		return ret;
-	spin.elements = vmalloc(array_size(pool->nr_blocks, sizeof(u32)));
-	if (!spin.elements) {
+	spin.stack = vzalloc(bp_stack_bytes(pool->nr_blocks));
+	if (!spin.stack) {
 		bench_arena_exit(&spin.arena);
 		return -ENOMEM;
 	}
 	raw_spin_lock_init(&spin.lock);
-	for (i = 0; i < pool->nr_blocks; i++)
-		spin.elements[i] = i;
-	spin.nr = pool->nr_blocks;
+	spin.stack->size = pool->nr_blocks;
+	bp_stack_fill(spin.stack);
 	return 0;
 }
 
 static void bench_spin_exit(void)
 {
-	vfree(spin.elements);
+	vfree(spin.stack);
 	bench_arena_exit(&spin.arena);
 }
 
@@ -118,13 +116,14 @@ static int bench_spin_take_bulk(void **blocks, u32 n)
 {
 	unsigned long flags;
 	int ret = -EAGAIN;
-	u32 i;
+	u32 i, index;
 
 	raw_spin_lock_irqsave(&spin.lock, flags);
-	if (n <= spin.nr) {
-		for (i = 0; i < n; i++)
-			blocks[i] = bench_arena_block(&spin.arena,
-						      spin.elements[--spin.nr]);
+	if (n <= spin.stack->nr) {
+		for (i = 0; i < n; i++) {
+			bp_stack_pop(spin.stack, &index);
+			blocks[i] = bench_arena_block(&spin.arena, index);
+		}
 		ret = 0;
 	}
 	raw_spin_unlock_irqrestore(&spin.lock, flags);
@@ -138,8 +137,8 @@ static void bench_spin_give_bulk(void **blocks, u32 n)
 
 	raw_spin_lock_irqsave(&spin.lock, flags);
 	for (i = 0; i < n; i++)
-		spin.elements[spin.nr++] = bench_arena_index(&spin.arena,
-							     blocks[i]);
+		bp_stack_push(spin.stack, bench_arena_index(&spin.arena,
+							    blocks[i]));
 	raw_spin_unlock_irqrestore(&spin.lock, flags);
 }
 
