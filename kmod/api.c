@@ -10,6 +10,7 @@
 #include "blockpool.h"
 #include "owner.h"
 #include "pool.h"
+#include "whole.h"
 
 /**
  * blockpool_create() - make a pool
@@ -19,8 +20,8 @@
  * process that has it open, or with BLOCKPOOL_PERSIST until it is unlinked.
  *
  * Context: Process context; may sleep.
- * Return: The pool, or -EINVAL, -EEXIST, -ENOMEM, -EINTR (fatal signal) as
- *	ERR_PTR.
+ * Return: The pool, or -EINVAL, -EOPNOTSUPP, -EEXIST, -ENOMEM, -EINTR (fatal
+ *	signal) as ERR_PTR.
  */
 struct blockpool *blockpool_create(const struct blockpool_attr *attr)
 {
@@ -68,30 +69,55 @@ void blockpool_put(struct blockpool *pool)
 }
 EXPORT_SYMBOL_GPL(blockpool_put);
 
-/* Fill indices, and do not mind an empty magazine. */
-static int bp_kernel_take(struct blockpool *pool, gfp_t gfp, u32 *indices,
-			  u32 n)
-{
-	struct bp_stock *stock = &pool->stock;
-	int ret;
-
-	might_alloc(gfp);
-	if (!gfpflags_allow_blocking(gfp))
-		ret = bp_stock_take_atomic(stock, indices, n);
-	else if (bp_stock_take_here(stock, indices, n))
-		ret = 0;
-	else
-		ret = bp_stock_take_wait(stock, indices, n, KTIME_MAX,
-					 TASK_KILLABLE);
-	if (ret)
-		atomic_long_inc(&pool->failures);
-	return ret;
-}
-
 static void *bp_kernel_claim(struct blockpool *pool, u32 index)
 {
 	bp_owner_claim(&pool->owners[index], BLOCKPOOL_OWNER_KERNEL);
 	return bp_store_block(&pool->store, index);
+}
+
+/* Not from the magazine. */
+static int bp_kernel_take_depot(struct blockpool *pool, gfp_t gfp,
+				u32 *indices, u32 n)
+{
+	if (!gfpflags_allow_blocking(gfp))
+		return bp_stock_take_atomic(&pool->stock, indices, n);
+	return bp_stock_take_wait(&pool->stock, indices, n, KTIME_MAX, true);
+}
+
+/* In debug mode: again if damaged ones are among them, until there are enough. */
+static int bp_kernel_take_debug(struct blockpool *pool, gfp_t gfp,
+				u32 *indices, u32 n)
+{
+	int ret;
+	u32 i;
+
+	bp_whole_begin(pool->debug, n);
+	do {
+		ret = bp_kernel_take_depot(pool, gfp, indices, n);
+	} while (!ret && !bp_debug_take(pool->debug, indices, n,
+					&bp_caller_kernel));
+	for (i = 0; !ret && i < n; i++)
+		bp_kernel_claim(pool, indices[i]);
+	bp_whole_end(pool->debug, n, BLOCKPOOL_FOUND_ALLOC, &bp_caller_kernel);
+	return ret;
+}
+
+/* Fill indices, and do not mind an empty magazine. */
+static int bp_kernel_take(struct blockpool *pool, gfp_t gfp, u32 *indices,
+			  u32 n)
+{
+	int ret;
+
+	might_alloc(gfp);
+	if (bp_stock_take_here(&pool->stock, indices, n))
+		return 0;
+	if (pool->debug)
+		ret = bp_kernel_take_debug(pool, gfp, indices, n);
+	else
+		ret = bp_kernel_take_depot(pool, gfp, indices, n);
+	if (ret)
+		atomic_long_inc(&pool->failures);
+	return ret;
 }
 
 /* The index of a block that the kernel gives back, or BLOCKPOOL_NO_INDEX. */
@@ -109,6 +135,39 @@ static u32 bp_kernel_release(struct blockpool *pool, const void *block,
 			    index == BLOCKPOOL_NO_INDEX ?
 			    "not a block" : "not held by the kernel");
 	return BLOCKPOOL_NO_INDEX;
+}
+
+/* The same in debug mode, where of two at once only one is let. */
+static u32 bp_kernel_release_debug(struct blockpool *pool, const void *block)
+{
+	u32 index = bp_store_find(&pool->store, block), owner = 0;
+
+	if (index != BLOCKPOOL_NO_INDEX &&
+	    bp_owner_release_seen(&pool->owners[index], BLOCKPOOL_OWNER_KERNEL,
+				  &owner))
+		return index;
+	atomic_long_inc(&pool->refused);
+	bp_debug_refuse(pool->debug, index, owner, &bp_caller_kernel);
+	return BLOCKPOOL_NO_INDEX;
+}
+
+static void bp_kernel_free_debug(struct blockpool *pool, void *const *blocks,
+				 u32 n)
+{
+	u32 indices[BP_SLICE_MAX], index, ready = 0, i;
+
+	bp_whole_begin(pool->debug, n);
+	for (i = 0; i < n; i++) {
+		index = bp_kernel_release_debug(pool, blocks[i]);
+		if (index != BLOCKPOOL_NO_INDEX)
+			indices[ready++] = index;
+		if (ready < BP_SLICE_MAX && i < n - 1)
+			continue;
+		bp_pool_give_debug(pool, indices, ready, BP_FREED,
+				   &bp_caller_kernel);
+		ready = 0;
+	}
+	bp_whole_end(pool->debug, n, BLOCKPOOL_FOUND_FREE, &bp_caller_kernel);
 }
 
 /* The same if it is as it should be; a number above any index means ask again. */
@@ -140,11 +199,16 @@ static noinline void bp_kernel_give_slow(struct blockpool *pool,
 	bp_pool_give_here(pool, &one, 1);
 }
 
-static noinline void bp_kernel_free_slow(struct blockpool *pool,
-					 const void *block, void *caller)
+static noinline void bp_kernel_free_slow(struct blockpool *pool, void *block,
+					 void *caller)
 {
-	u32 index = bp_kernel_release(pool, block, caller);
+	u32 index;
 
+	if (pool->debug) {
+		bp_kernel_free_debug(pool, &block, 1);
+		return;
+	}
+	index = bp_kernel_release(pool, block, caller);
 	if (index != BLOCKPOOL_NO_INDEX)
 		bp_pool_give_here(pool, &index, 1);
 }
@@ -181,8 +245,8 @@ EXPORT_SYMBOL_GPL(blockpool_alloc);
  *
  * What is not a block of the pool held by the kernel is refused: it is counted
  * and reported, and nothing changes.  Two frees of one block at the very same
- * time may slip past that, and so does a free of another module's block: the
- * kernel is one owner.
+ * time may slip past that, but not in debug mode; a free of another module's block
+ * does: the kernel is one owner.
  *
  * What is in the block stays there, for whoever takes it or has it mapped: clear
  * what is secret.  After a second user has mapped the pool, blocks are cleared
@@ -256,9 +320,14 @@ void blockpool_free_bulk(struct blockpool *pool, void **blocks, unsigned int n)
 
 	for (i = 0; i < n; i++) {
 		index = bp_kernel_release_fast(pool, blocks[i]);
-		if (unlikely(index == ULONG_MAX))
+		if (unlikely(index == ULONG_MAX)) {
+			if (pool->debug) {
+				bp_kernel_free_debug(pool, blocks, n);
+				return;
+			}
 			index = bp_kernel_release(pool, blocks[i],
 						  __builtin_return_address(0));
+		}
 		if (index != BLOCKPOOL_NO_INDEX)
 			indices[ready++] = index;
 		if (ready == BP_SLICE_MAX) {

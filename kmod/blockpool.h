@@ -22,10 +22,12 @@ struct blockpool;
  *	nor ".."
  * @block_size: bytes a block, 1 to BLOCKPOOL_BLOCK_SIZE_MAX
  * @nr_blocks: 1 to BLOCKPOOL_BLOCKS_MAX
- * @flags: BLOCKPOOL_PERSIST, BLOCKPOOL_ON_NODE
+ * @flags: BLOCKPOOL_PERSIST, BLOCKPOOL_ON_NODE, BLOCKPOOL_ISOLATED, or of
+ *	BLOCKPOOL_DEBUG
  * @mode: permission bits for user processes, 0 for 0600
  * @client_max: most blocks that one client may hold, 0 for no limit
  * @node: with BLOCKPOOL_ON_NODE: the NUMA node to have the blocks on
+ * @reserve: of the free blocks, so many are kept for kernel callers
  */
 struct blockpool_attr {
 	const char *name;
@@ -35,6 +37,7 @@ struct blockpool_attr {
 	umode_t mode;
 	u32 client_max;
 	u32 node;
+	u32 reserve;
 };
 
 struct blockpool *blockpool_create(const struct blockpool_attr *attr);

@@ -15,11 +15,12 @@
 #include "client.h"
 #include "owner.h"
 #include "pool.h"
+#include "whole.h"
 
 #define BP_RECLAIM_STRIDE	(64u << 10)	/* words read between breathers */
 
-/* The lowest ids mean free and kernel. */
-#define BP_CLIENT_IDS	XA_LIMIT(BLOCKPOOL_OWNER_KERNEL + 1, S32_MAX)
+/* The lowest ids mean something else in the owner table. */
+#define BP_CLIENT_IDS	XA_LIMIT(BLOCKPOOL_OWNER_QUARANTINE + 1, S32_MAX)
 
 /**
  * bp_client_open() - attach a client, for the current task and credentials
@@ -47,16 +48,31 @@ struct bp_client *bp_client_open(struct blockpool *pool)
 		kfree(client);
 		return ERR_PTR(-ENOMEM);
 	}
+	bp_window_init(&client->window, pool, client->id);
 	atomic_inc(&pool->nr_clients);
 	bp_pool_advise(pool);
 	return client;
 }
 
+/* What a call in debug mode begins and ends with, see whole.c. */
+static void bp_client_begin(struct bp_client *client, u32 n)
+{
+	if (client->pool->debug)
+		bp_whole_begin(client->pool->debug, n);
+}
+
+static void bp_client_end(struct bp_client *client, u32 n, u32 found,
+			  const struct bp_caller *caller)
+{
+	if (client->pool->debug)
+		bp_whole_end(client->pool->debug, n, found, caller);
+}
+
 static void bp_client_give(struct blockpool *pool, const u32 *indices, u32 n,
-			   enum bp_cause cause)
+			   enum bp_cause cause, const struct bp_caller *caller)
 {
 	this_cpu_sub(*pool->clients_hold, n);
-	bp_pool_give(pool, indices, n, cause);
+	bp_pool_give(pool, indices, n, cause, caller);
 }
 
 /*
@@ -65,24 +81,26 @@ static void bp_client_give(struct blockpool *pool, const u32 *indices, u32 n,
  */
 static void bp_client_reclaim(struct bp_client *client)
 {
+	const struct bp_caller caller = { .client = client->id };
 	struct blockpool *pool = client->pool;
-	u32 left = atomic_read(&client->charged), index, n = 0;
-	u32 slice = pool->slice, indices[BP_SLICE_MAX];
+	u32 held = atomic_read(&client->charged), left = held, index, n = 0;
+	u32 indices[BP_SLICE_MAX];
 
+	bp_client_begin(client, held);
 	for (index = 0; left && index < bp_pool_nr_blocks(pool); index++) {
 		if (bp_owner_release(&pool->owners[index], client->id)) {
 			indices[n++] = index;
 			left--;
 		}
-		if (n == slice || (n && !left)) {
-			bp_client_give(pool, indices, n, BP_RECLAIMED);
+		if (n == BP_SLICE_MAX || (n && !left)) {
+			bp_client_give(pool, indices, n, BP_RECLAIMED, &caller);
 			n = 0;
-			cond_resched();
 		}
 		if (index % BP_RECLAIM_STRIDE == 0)
 			cond_resched();
 	}
 	WARN_ON_ONCE(left);
+	bp_client_end(client, held, BLOCKPOOL_FOUND_RECLAIM, &caller);
 }
 
 /* At the release of the file, when no call on it is under way. */
@@ -91,9 +109,12 @@ void bp_client_close(struct bp_client *client)
 	struct blockpool *pool = client->pool;
 
 	bp_client_reclaim(client);
+	if (pool->debug)
+		bp_paths_leave(&pool->debug->reports.paths, client->id);
 	xa_erase(&pool->clients, client->id);
 	atomic_dec(&pool->nr_clients);
 	bp_pool_advise(pool);
+	bp_window_destroy(&client->window);
 	put_pid(client->pid);
 	kfree(client);
 	bp_pool_put(pool);
@@ -125,7 +146,7 @@ static int bp_client_wait(struct bp_client *client, u32 *indices, u32 n,
 
 	atomic_add(n, &client->waiting);
 	ret = bp_stock_take_wait(&client->pool->stock, indices, n, until,
-				 TASK_INTERRUPTIBLE);
+				 false);
 	atomic_sub(n, &client->waiting);
 	return ret;
 }
@@ -135,16 +156,19 @@ static int bp_client_wait(struct bp_client *client, u32 *indices, u32 n,
  * are never served more than it may hold.
  */
 static int bp_client_take(struct bp_client *client, u32 *indices, u32 n,
-			  ktime_t until)
+			  ktime_t until, const struct bp_caller *caller)
 {
+	struct bp_debug *debug = client->pool->debug;
 	int ret;
 
 	if (!bp_client_charge(client, n, false))
 		return -EDQUOT;
-	if (until == BP_NO_WAIT)
-		ret = bp_stock_take(&client->pool->stock, indices, n);
-	else
-		ret = bp_client_wait(client, indices, n, until);
+	do {
+		if (until == BP_NO_WAIT)
+			ret = bp_stock_take(&client->pool->stock, indices, n);
+		else
+			ret = bp_client_wait(client, indices, n, until);
+	} while (!ret && debug && !bp_debug_take(debug, indices, n, caller));
 	if (ret)
 		atomic_sub(n, &client->charged);
 	return ret;
@@ -181,23 +205,26 @@ int bp_client_admit(struct bp_client *client)
  * @indices: where to put them
  * @n: how many; all or none
  * @until: by CLOCK_MONOTONIC, KTIME_MAX for ever, or BP_NO_WAIT
+ * @caller: the client, for reports
  *
  * Context: Process context; may sleep.
  * Return: 0, -EINVAL, -EDQUOT, -EAGAIN, -ETIMEDOUT or -EINTR.
  */
 int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
-		    ktime_t until)
+		    ktime_t until, const struct bp_caller *caller)
 {
 	struct blockpool *pool = client->pool;
 	int ret;
 
-	if (n > bp_pool_nr_blocks(pool))
+	if (n > bp_pool_nr_blocks(pool) - pool->reserve)
 		return -EINVAL;
-	ret = bp_client_take(client, indices, n, until);
+	bp_client_begin(client, n);
+	ret = bp_client_take(client, indices, n, until, caller);
 	if (ret)
 		atomic_long_inc(&pool->failures);
 	else
 		bp_client_claim(client, indices, n);
+	bp_client_end(client, n, BLOCKPOOL_FOUND_ALLOC, caller);
 	return ret;
 }
 
@@ -206,48 +233,65 @@ int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
  * @client: the client
  * @indices: where to put them
  * @n: how many at most
+ * @caller: the client, for reports
  *
  * Context: Process context; may sleep.
  * Return: How many.
  */
-u32 bp_client_alloc_extra(struct bp_client *client, u32 *indices, u32 n)
+u32 bp_client_alloc_extra(struct bp_client *client, u32 *indices, u32 n,
+			  const struct bp_caller *caller)
 {
 	u32 charged = bp_client_charge(client, n, true);
+	struct blockpool *pool = client->pool;
 
-	n = bp_depot_take_some(&client->pool->stock.depot, indices, charged);
+	bp_client_begin(client, charged);
+	n = bp_depot_take_some(&pool->stock.depot, indices, charged);
+	if (pool->debug)
+		n = bp_debug_take_some(pool->debug, indices, n, caller);
 	atomic_sub(charged - n, &client->charged);
 	bp_client_claim(client, indices, n);
+	bp_client_end(client, charged, BLOCKPOOL_FOUND_ALLOC, caller);
 	return n;
 }
 
-static int bp_client_release_one(struct bp_client *client, u32 index)
+static int bp_client_release_one(struct bp_client *client, u32 index,
+				 const struct bp_caller *caller)
 {
 	struct blockpool *pool = client->pool;
-	int ret = 0;
+	u32 owner = BLOCKPOOL_OWNER_FREE;
+	int ret;
 
 	if (index >= bp_pool_nr_blocks(pool))
 		ret = -EINVAL;
-	else if (!bp_owner_release(&pool->owners[index], client->id))
+	else if (!bp_owner_release_seen(&pool->owners[index], client->id,
+					&owner))
 		ret = -EPERM;
-	if (ret)
-		atomic_long_inc(&pool->refused);
+	else
+		return 0;
+	atomic_long_inc(&pool->refused);
+	if (pool->debug)
+		bp_debug_refuse(pool->debug, ret == -EINVAL ?
+				BLOCKPOOL_NO_INDEX : index, owner, caller);
 	return ret;
 }
 
 /* A slice of what bp_client_free() is asked for. */
 static int bp_client_free_slice(struct bp_client *client, const u32 *indices,
-				u32 n, u32 *done)
+				u32 n, u32 *done,
+				const struct bp_caller *caller)
 {
 	u32 freed;
 	int ret = 0;
 
 	for (freed = 0; freed < n; freed++) {
-		ret = bp_client_release_one(client, indices[freed]);
+		ret = bp_client_release_one(client, indices[freed], caller);
 		if (ret)
 			break;
 	}
+	if (client->pool->flags & BLOCKPOOL_ISOLATED)
+		bp_window_revoke(&client->window, indices, freed);
 	atomic_sub(freed, &client->charged);
-	bp_client_give(client->pool, indices, freed, BP_FREED);
+	bp_client_give(client->pool, indices, freed, BP_FREED, caller);
 	*done += freed;
 	return ret;
 }
@@ -258,22 +302,42 @@ static int bp_client_free_slice(struct bp_client *client, const u32 *indices,
  * @indices: the blocks, believed in nothing
  * @n: how many
  * @done: in: 0; out: how many were freed
+ * @caller: the client, for reports
  *
  * Context: Process context; may sleep.
  * Return: 0, or what is wrong with indices[*done]: -EINVAL or -EPERM.
  */
 int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
-		   u32 *done)
+		   u32 *done, const struct bp_caller *caller)
 {
-	u32 slice = client->pool->slice;
 	int ret = 0;
 
-	while (!ret && *done < n) {
+	bp_client_begin(client, n);
+	while (!ret && *done < n)
 		ret = bp_client_free_slice(client, indices + *done,
-					   min(slice, n - *done), done);
-		cond_resched();
-	}
+					   min(BP_SLICE_MAX, n - *done), done,
+					   caller);
+	bp_client_end(client, n, BLOCKPOOL_FOUND_FREE, caller);
 	return ret;
+}
+
+/* Whether there is a report that the client was not given. */
+bool bp_client_untold(const struct bp_client *client)
+{
+	struct bp_debug *debug = client->pool->debug;
+
+	return debug && bp_reports_latest(&debug->reports) >
+			atomic64_read(&client->told);
+}
+
+/* Of two at once, the later report counts. */
+void bp_client_told(struct bp_client *client, u64 seq)
+{
+	s64 told = atomic64_read(&client->told);
+
+	while (told < seq &&
+	       !atomic64_try_cmpxchg(&client->told, &told, seq))
+		;
 }
 
 /*

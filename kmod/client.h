@@ -10,7 +10,10 @@
 #include <linux/types.h>
 #include <linux/uidgid.h>
 
+#include "isolate.h"
+
 struct blockpool;
+struct bp_caller;
 struct pid;
 
 #define BP_NO_WAIT	((ktime_t)-1)	/* where a time to wait until is asked for */
@@ -21,6 +24,8 @@ struct bp_client {
 	atomic_t charged;		/* blocks held or waited for: its limit's */
 	atomic_t waiting;		/* of these, waited for */
 	bool admitted;			/* see bp_client_admit() */
+	atomic64_t told;		/* reports that it was given: the last's seq */
+	struct bp_window window;	/* if the pool is isolated */
 
 	/* Of whoever attached it, for reports only. */
 	struct pid *pid;
@@ -33,10 +38,14 @@ void bp_client_close(struct bp_client *client);
 
 int bp_client_admit(struct bp_client *client);
 int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
-		    ktime_t until);
-u32 bp_client_alloc_extra(struct bp_client *client, u32 *indices, u32 n);
+		    ktime_t until, const struct bp_caller *caller);
+u32 bp_client_alloc_extra(struct bp_client *client, u32 *indices, u32 n,
+			  const struct bp_caller *caller);
 int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
-		   u32 *done);
+		   u32 *done, const struct bp_caller *caller);
+
+bool bp_client_untold(const struct bp_client *client);
+void bp_client_told(struct bp_client *client, u64 seq);
 
 /* Blocks whose owner word is the client's id; exact when nothing moves. */
 static inline u32 bp_client_held(const struct bp_client *client)

@@ -37,6 +37,8 @@ static void bp_debugfs_show_pool(struct seq_file *m, struct blockpool *pool)
 	BP_SHOW(refused);
 	BP_SHOW(waits);
 	BP_SHOW(nr_cached);
+	BP_SHOW(nr_quarantined);
+	BP_SHOW(reports);
 #undef BP_SHOW
 }
 

@@ -9,6 +9,9 @@
  * order of arrival, and a request for many is not starved by a stream of
  * requests for one.
  *
+ * In a pool with a reserve the kernel stands before the clients: one of these that
+ * waits for more than there is does not keep it from what is there for it alone.
+ *
  * An NMI may have interrupted who holds the lock.  So it only tries to get it
  * when it takes, and never needs it when it gives: see bp_depot_put_aside().
  */
@@ -48,6 +51,14 @@ static struct bp_waiter *bp_depot_first(struct bp_depot *depot)
 					link);
 }
 
+/* Blocks that the kernel may take, or a client. */
+static u32 bp_depot_spare(const struct bp_depot *depot, bool kernel)
+{
+	u32 nr = depot->stack->nr;
+
+	return kernel ? nr : nr - min(nr, depot->reserve);
+}
+
 /* How short the pool is, after something has changed. */
 static void bp_depot_reckon(struct bp_depot *depot)
 {
@@ -70,28 +81,60 @@ static void bp_depot_refuse(struct bp_depot *depot, u32 n)
 /* One block will do for who was refused, or else nobody waits for so many. */
 static void bp_depot_relent(struct bp_depot *depot)
 {
-	/* waitqueue_active(): who polls for edges may have come for all of them. */
-	u32 enough = waitqueue_active(&depot->pollers) ? depot->refused : 1;
+	u32 enough;
 
-	if (depot->stack->nr >= enough)
+	if (!depot->refused)
+		return;
+	/* waitqueue_active(): who polls for edges may have come for all of them. */
+	enough = waitqueue_active(&depot->pollers) ? depot->refused : 1;
+	if (bp_depot_spare(depot, false) >= enough)
 		depot->refused = 0;
 }
 
-/* Blocks that nobody has a claim on: what the queue waits for is promised. */
+/* Blocks that a client may take: what the queue waits for is promised. */
 static bool bp_depot_unclaimed(const struct bp_depot *depot)
 {
 	lockdep_assert_held(&depot->lock);
-	return depot->stack->nr && list_empty(&depot->waiters);
+	return list_empty(&depot->waiters) && bp_depot_spare(depot, false);
 }
 
-static bool bp_depot_pop(struct bp_depot *depot, u32 *indices, u32 n)
+static bool bp_depot_pop(struct bp_depot *depot, u32 *indices, u32 n,
+			 bool kernel)
 {
 	lockdep_assert_held(&depot->lock);
-	if (!bp_stack_pop_bulk(depot->stack, indices, n))
+	if (n > bp_depot_spare(depot, kernel))
 		return false;
+	bp_stack_pop_bulk(depot->stack, indices, n);
 	depot->min_free = min(depot->min_free,
 			      depot->stack->nr + depot->nr_wiping);
 	return true;
+}
+
+/*
+ * Behind those who came before; the kernel's, if there is a reserve, before all
+ * clients'.  Returns whether there is nobody to stand behind and enough to take.
+ */
+static bool bp_depot_enqueue(struct bp_depot *depot, struct bp_waiter *waiter)
+{
+	bool urgent = waiter->kernel && depot->reserve;
+	struct list_head *behind = urgent ? depot->urgent : depot->waiters.prev;
+
+	if (behind == &depot->waiters &&
+	    bp_depot_pop(depot, waiter->indices, waiter->n, waiter->kernel))
+		return true;
+	list_add(&waiter->link, behind);
+	if (urgent)
+		depot->urgent = &waiter->link;
+	depot->nr_waiting++;
+	return false;
+}
+
+static void bp_depot_dequeue(struct bp_depot *depot, struct bp_waiter *waiter)
+{
+	if (depot->urgent == &waiter->link)
+		depot->urgent = waiter->link.prev;
+	list_del(&waiter->link);
+	depot->nr_waiting--;
 }
 
 /* Whether there is enough for the first in the queue. */
@@ -99,7 +142,7 @@ static bool bp_depot_can_serve(struct bp_depot *depot)
 {
 	struct bp_waiter *waiter = bp_depot_first(depot);
 
-	return waiter && waiter->n <= depot->stack->nr;
+	return waiter && waiter->n <= bp_depot_spare(depot, waiter->kernel);
 }
 
 /* Serve the queue, up to BP_MAGAZINE_MAX of it. */
@@ -110,9 +153,9 @@ static void bp_depot_serve(struct bp_depot *depot)
 
 	for (i = 0; i < BP_MAGAZINE_MAX && bp_depot_can_serve(depot); i++) {
 		waiter = bp_depot_first(depot);
-		bp_depot_pop(depot, waiter->indices, waiter->n);
-		list_del(&waiter->link);
-		depot->nr_waiting--;
+		bp_depot_pop(depot, waiter->indices, waiter->n,
+			     waiter->kernel);
+		bp_depot_dequeue(depot, waiter);
 		WRITE_ONCE(waiter->served, true);
 		/* The waiter cannot go away: it needs the lock to leave. */
 		wake_up_process(waiter->task);
@@ -212,8 +255,8 @@ static void bp_depot_later(struct irq_work *work)
 }
 
 /* owners and status are the caller's and outlive the depot. */
-int bp_depot_init(struct bp_depot *depot, u32 nr_blocks, u32 *owners,
-		  struct blockpool_status *status)
+int bp_depot_init(struct bp_depot *depot, u32 nr_blocks, u32 reserve,
+		  u32 *owners, struct blockpool_status *status)
 {
 	depot->stack = kvmalloc(bp_stack_bytes(nr_blocks), BP_GFP_CHARGED);
 	if (!depot->stack)
@@ -227,9 +270,11 @@ int bp_depot_init(struct bp_depot *depot, u32 nr_blocks, u32 *owners,
 	depot->stack->size = nr_blocks;
 	bp_stack_fill(depot->stack);
 	depot->min_free = nr_blocks;
+	depot->reserve = reserve;
 	depot->owners = owners;
 	depot->status = status;
 	INIT_LIST_HEAD(&depot->waiters);
+	depot->urgent = &depot->waiters;
 	init_waitqueue_head(&depot->pollers);
 	init_irq_work(&depot->later, bp_depot_later);
 	return 0;
@@ -247,12 +292,13 @@ void bp_depot_destroy(struct bp_depot *depot)
  * @depot: the depot
  * @indices: where to put them
  * @n: how many; all or none
- * @barge: take also what sleepers wait for, as those must who cannot wait
+ * @kernel: take also what sleepers wait for, as those must who cannot wait, and
+ *	the reserve
  *
  * Context: Any; in NMI it may also be refused because somebody is at the depot.
  * Return: 0 or -EAGAIN.
  */
-int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge)
+int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool kernel)
 {
 	unsigned long flags;
 	int ret = -EAGAIN;
@@ -264,8 +310,8 @@ int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge)
 			return -EAGAIN;
 		bp_depot_lock(depot, flags);
 	}
-	if ((barge || list_empty(&depot->waiters)) &&
-	    bp_depot_pop(depot, indices, n))
+	if ((kernel || list_empty(&depot->waiters)) &&
+	    bp_depot_pop(depot, indices, n, kernel))
 		ret = 0;
 	else
 		bp_depot_refuse(depot, n);
@@ -279,7 +325,8 @@ int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge)
  * @indices: where to put them
  * @n: how many at most
  *
- * Half of what there is stays there, and all of it if the pool is short.
+ * Half of what there is for clients stays there, and all of it if the pool is
+ * short.
  *
  * Context: Any but NMI.
  * Return: How many.
@@ -289,8 +336,8 @@ u32 bp_depot_take_some(struct bp_depot *depot, u32 *indices, u32 n)
 	unsigned long flags;
 
 	bp_depot_lock(depot, flags);
-	n = depot->wanted ? 0 : min(n, depot->stack->nr / 2);
-	bp_depot_pop(depot, indices, n);
+	n = depot->wanted ? 0 : min(n, bp_depot_spare(depot, false) / 2);
+	bp_depot_pop(depot, indices, n, false);
 	bp_depot_unlock(depot, flags);
 	return n;
 }
@@ -298,8 +345,8 @@ u32 bp_depot_take_some(struct bp_depot *depot, u32 *indices, u32 n)
 /**
  * bp_depot_join() - take blocks, or queue up for them
  * @depot: the depot
- * @waiter: its @indices and @n filled in: where to put them, and how many; all
- *	or none, and at most what the pool has
+ * @waiter: its @indices, @n and @kernel filled in: where to put them, how many,
+ *	for whom; all or none, and at most what the pool has for those
  *
  * Context: Any but NMI, for the task that will wait.
  * Return: Whether they were there; if not, bp_depot_wait() must follow.
@@ -310,11 +357,8 @@ bool bp_depot_join(struct bp_depot *depot, struct bp_waiter *waiter)
 
 	bp_depot_lock(depot, flags);
 	waiter->task = current;
-	waiter->served = list_empty(&depot->waiters) &&
-			 bp_depot_pop(depot, waiter->indices, waiter->n);
+	waiter->served = bp_depot_enqueue(depot, waiter);
 	if (!waiter->served) {
-		list_add_tail(&waiter->link, &depot->waiters);
-		depot->nr_waiting++;
 		depot->waits++;
 		bp_depot_reckon(depot);
 	}
@@ -328,10 +372,8 @@ static bool bp_depot_leave(struct bp_depot *depot, struct bp_waiter *waiter)
 	unsigned long flags;
 
 	bp_depot_lock(depot, flags);
-	if (!waiter->served) {
-		list_del(&waiter->link);
-		depot->nr_waiting--;
-	}
+	if (!waiter->served)
+		bp_depot_dequeue(depot, waiter);
 	bp_depot_unlock(depot, flags);
 	if (waiter->served)
 		return false;
@@ -445,7 +487,7 @@ void bp_depot_put_aside(struct bp_depot *depot, const u32 *indices, u32 n)
  * @depot: the depot
  * @cpu: this CPU
  * @stack: its magazine's, with room
- * @n: how many to move there, if there are as many
+ * @n: how many to move there, if there are as many, of the reserve none
  *
  * Context: Any, by the CPU, which is inside its magazine.
  * Return: Whether the magazine is open now.
@@ -467,7 +509,8 @@ bool bp_depot_open(struct bp_depot *depot, int cpu, struct bp_stack *stack,
 	if (open) {
 		if (!bp_depot_is_open(depot, cpu))
 			cpumask_set_cpu(cpu, depot->cpus);
-		bp_stack_move(stack, depot->stack, min(n, depot->stack->nr));
+		bp_stack_move(stack, depot->stack,
+			      min(n, bp_depot_spare(depot, false)));
 		depot->min_free = min(depot->min_free, depot->stack->nr);
 	}
 	bp_depot_unlock(depot, flags);
@@ -554,9 +597,69 @@ void bp_depot_wipe_end(struct bp_depot *depot, u32 index)
 		bp_depot_wake_pollers(depot);
 }
 
+/**
+ * bp_depot_peek() - look which blocks are free, some at a time
+ * @depot: the depot
+ * @below: in: U32_MAX to begin; then as it came back: indices[0] is there
+ * @indices: out: the blocks
+ * @n: how many at most
+ *
+ * Context: Any but NMI.
+ * Return: How many; 0 after the last, which are those at the bottom.
+ */
+u32 bp_depot_peek(struct bp_depot *depot, u32 *below, u32 *indices, u32 n)
+{
+	unsigned long flags;
+
+	bp_depot_lock(depot, flags);
+	*below = min(*below, depot->stack->nr);
+	n = min(n, *below);
+	*below -= n;
+	memcpy(indices, &depot->stack->elements[*below], n * sizeof(*indices));
+	bp_depot_unlock(depot, flags);
+	return n;
+}
+
+/**
+ * bp_depot_pick() - take a certain free block, if it is still where it was
+ * @depot: the depot
+ * @at: its place, from bp_depot_peek()
+ * @index: the block
+ *
+ * Context: Any but NMI.
+ * Return: Whether it was there; bp_depot_wipe_end() or bp_depot_lose() must follow.
+ */
+bool bp_depot_pick(struct bp_depot *depot, u32 at, u32 index)
+{
+	struct bp_stack *stack = depot->stack;
+	unsigned long flags;
+	bool there;
+
+	bp_depot_lock(depot, flags);
+	there = at < stack->nr && stack->elements[at] == index;
+	if (there) {
+		bp_stack_take_at(stack, at);
+		depot->nr_wiping++;
+	}
+	bp_depot_unlock(depot, flags);
+	return there;
+}
+
+/* A block from bp_depot_pick() does not come back. */
+void bp_depot_lose(struct bp_depot *depot)
+{
+	unsigned long flags;
+
+	bp_depot_lock(depot, flags);
+	depot->nr_wiping--;
+	depot->min_free = min(depot->min_free,
+			      depot->stack->nr + depot->nr_wiping);
+	bp_depot_unlock(depot, flags);
+}
+
 /*
- * Whether bp_depot_take() of one block, without barging, would succeed now; who
- * hears that it would not is waiting for one.
+ * Whether bp_depot_take() of one block by a client would succeed now; who hears
+ * that it would not is waiting for one.
  */
 bool bp_depot_ready(struct bp_depot *depot)
 {

@@ -37,6 +37,7 @@ struct bp_waiter {
 	struct task_struct *task;
 	u32 *indices;
 	u32 n;
+	bool kernel;		/* may have the reserve */
 	bool served;
 };
 
@@ -57,9 +58,11 @@ struct bp_depot {
 
 	/* The following fields are protected by the lock. */
 	struct bp_stack *stack;
-	struct list_head waiters;	/* FIFO; the head is served first */
+	struct list_head waiters;	/* the head is served first */
+	struct list_head *urgent;	/* the last of the kernel's before all ... */
+					/* ... clients', or else &waiters */
 	u32 nr_waiting;
-	u32 nr_wiping;		/* free, but out of the stack for a moment */
+	u32 nr_wiping;		/* free, but out of the stack: wiped or looked at */
 	u32 refused;		/* blocks that would have done for who got none */
 	u32 wanted;		/* see bp_depot_reckon(); read anywhere */
 	bool aloof;		/* all that is free is wiped; read anywhere */
@@ -75,6 +78,8 @@ struct bp_depot {
 	u32 *owners;
 	u32 limbo;
 
+	u32 reserve;		/* free blocks that clients do not get; constant */
+
 	wait_queue_head_t pollers;
 	struct irq_work later;
 };
@@ -88,11 +93,11 @@ struct bp_depot_stats {
 	u64 waits;
 };
 
-int bp_depot_init(struct bp_depot *depot, u32 nr_blocks, u32 *owners,
-		  struct blockpool_status *status);
+int bp_depot_init(struct bp_depot *depot, u32 nr_blocks, u32 reserve,
+		  u32 *owners, struct blockpool_status *status);
 void bp_depot_destroy(struct bp_depot *depot);
 
-int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool barge);
+int bp_depot_take(struct bp_depot *depot, u32 *indices, u32 n, bool kernel);
 u32 bp_depot_take_some(struct bp_depot *depot, u32 *indices, u32 n);
 bool bp_depot_join(struct bp_depot *depot, struct bp_waiter *waiter);
 int bp_depot_wait(struct bp_depot *depot, struct bp_waiter *waiter,
@@ -109,6 +114,9 @@ void bp_depot_close(struct bp_depot *depot, int cpu, struct bp_stack *stack);
 void bp_depot_keep_aloof(struct bp_depot *depot, bool aloof);
 bool bp_depot_wipe_begin(struct bp_depot *depot, u32 *below, u32 *index);
 void bp_depot_wipe_end(struct bp_depot *depot, u32 index);
+u32 bp_depot_peek(struct bp_depot *depot, u32 *below, u32 *indices, u32 n);
+bool bp_depot_pick(struct bp_depot *depot, u32 at, u32 index);
+void bp_depot_lose(struct bp_depot *depot);
 
 /* For the CPU itself, inside its magazine, or one that is dead. */
 static inline bool bp_depot_is_open(const struct bp_depot *depot, int cpu)
@@ -120,6 +128,13 @@ static inline bool bp_depot_is_open(const struct bp_depot *depot, int cpu)
 static inline bool bp_depot_gathers(const struct bp_depot *depot)
 {
 	return READ_ONCE(depot->wanted) || READ_ONCE(depot->aloof);
+}
+
+/* Whether what is freed may go to a magazine: see stock.c.  May be over at once. */
+static inline bool bp_depot_has_reserve(const struct bp_depot *depot)
+{
+	return !depot->reserve ||
+	       READ_ONCE(depot->stack->nr) >= depot->reserve;
 }
 
 bool bp_depot_ready(struct bp_depot *depot);

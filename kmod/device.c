@@ -60,7 +60,8 @@ static vm_fault_t bp_device_huge_fault(struct vm_fault *vmf, unsigned int order)
 
 /*
  * Pages are all there after mmap(); a fault brings one back that madvise() took
- * away.  The mapping holds the file, and the file the pool.
+ * away.  The mapping holds the file, and the file the pool.  (Those of isolated
+ * pools are in isolate.c.)
  */
 static const struct vm_operations_struct bp_device_vm_ops = {
 	.fault = bp_device_fault,
@@ -87,9 +88,10 @@ static int bp_device_map_status(struct blockpool *pool,
 	return vm_insert_page(vma, vma->vm_start, virt_to_page(pool->status));
 }
 
-static int bp_device_map_blocks(struct blockpool *pool,
+static int bp_device_map_blocks(struct bp_client *client,
 				struct vm_area_struct *vma)
 {
+	struct blockpool *pool = client->pool;
 	int ret;
 
 	if (vma_pages(vma) > bp_pool_map_pages(pool) - vma->vm_pgoff)
@@ -98,7 +100,9 @@ static int bp_device_map_blocks(struct blockpool *pool,
 	if (ret)
 		return ret;
 	bp_device_dress(vma, 0);
-	return bp_store_map(&pool->store, vma);
+	return pool->flags & BLOCKPOOL_ISOLATED ?
+		bp_window_map(&client->window, vma) :
+		bp_store_map(&pool->store, vma);
 }
 
 static int bp_device_mmap(struct file *file, struct vm_area_struct *vma)
@@ -119,17 +123,22 @@ static int bp_device_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_pgoff == bp_pool_map_pages(pool))
 		return bp_device_map_status(pool, vma);
-	return bp_device_map_blocks(pool, vma);
+	return bp_device_map_blocks(client, vma);
 }
 
 static __poll_t bp_device_poll(struct file *file, poll_table *wait)
 {
 	struct bp_client *client = bp_file_client(file);
+	__poll_t events = 0;
 
 	if (IS_ERR(client))
 		return EPOLLERR;
 	poll_wait(file, &client->pool->stock.depot.pollers, wait);
-	return bp_stock_ready(&client->pool->stock) ? EPOLLOUT | EPOLLWRNORM : 0;
+	if (bp_stock_ready(&client->pool->stock))
+		events |= EPOLLOUT | EPOLLWRNORM;
+	if (bp_client_untold(client))
+		events |= EPOLLPRI;
+	return events;
 }
 
 static void bp_device_show_fdinfo(struct seq_file *m, struct file *file)

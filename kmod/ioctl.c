@@ -22,8 +22,10 @@
 #include "owner.h"
 #include "pool.h"
 #include "stats.h"
+#include "whole.h"
 
 #define BP_FEW	64u	/* indices that fit on the stack */
+#define BP_REPORT_SIZE_MAX	(64u << 10)	/* bytes of one from the future */
 
 struct bp_batch {
 	u32 *indices;
@@ -56,8 +58,7 @@ static bool bp_terminated(const char *name)
 static int bp_create_check(const struct file *file,
 			   const struct blockpool_create_args *args)
 {
-	if (args->__reserved || !bp_terminated(args->name) ||
-	    (args->flags & ~(BLOCKPOOL_PERSIST | BLOCKPOOL_ON_NODE)) ||
+	if (!bp_terminated(args->name) || (args->flags & ~BP_POOL_FLAGS) ||
 	    (args->mode & ~0777))
 		return -EINVAL;
 	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) !=
@@ -80,6 +81,7 @@ static int bp_ioctl_create(struct file *file, void *arg, void __user *uarg)
 		.mode = args->mode,
 		.client_max = args->client_max,
 		.node = args->node,
+		.reserve = args->reserve,
 	};
 	struct bp_client *client;
 	struct blockpool *pool;
@@ -144,7 +146,7 @@ static int bp_ioctl_info(struct file *file, void *arg, void __user *uarg)
 	struct blockpool_info *info = arg;
 	struct blockpool *pool;
 
-	if (BP_RESERVED_USED(info))
+	if (info->__reserved)
 		return -EINVAL;
 	pool = bp_file_look(file);
 	if (IS_ERR(pool))
@@ -162,6 +164,8 @@ static int bp_ioctl_info(struct file *file, void *arg, void __user *uarg)
 	info->status_offset = pool->store.geo.map_size;
 	info->chunk_size = pool->store.geo.chunk_size;
 	info->node = pool->flags & BLOCKPOOL_ON_NODE ? pool->node : 0;
+	info->block_offset = pool->store.geo.front;
+	info->reserve = pool->reserve;
 	memcpy(info->name, pool->name, sizeof(info->name));
 	bp_pool_put(pool);
 	return 0;
@@ -189,27 +193,50 @@ static int bp_alloc_until(const struct file *file,
 	return 0;
 }
 
+/* A client that calls, and the stack that it says it has. */
+struct bp_stated {
+	struct bp_caller caller;
+	u64 frames[BLOCKPOOL_FRAMES_MAX];
+};
+
+static int bp_stated_init(struct bp_stated *stated, struct bp_client *client,
+			  u32 nr_frames, const void __user *frames)
+{
+	u32 n = min(nr_frames, BLOCKPOOL_FRAMES_MAX);
+
+	if (!(client->pool->flags & BLOCKPOOL_TRACK))
+		n = 0;
+	stated->caller.client = client->id;
+	stated->caller.nr_frames = n;
+	stated->caller.frames = stated->frames;
+	if (n && copy_from_user(stated->frames, frames, n * sizeof(u64)))
+		return -EFAULT;
+	return 0;
+}
+
 /* They could not be told to the caller. */
-static void bp_alloc_undo(struct bp_client *client, const u32 *indices, u32 n)
+static void bp_alloc_undo(struct bp_client *client, const u32 *indices, u32 n,
+			  const struct bp_caller *caller)
 {
 	u32 i, done;
 
 	for (i = 0; i < n; i++) {
 		done = 0;
-		bp_client_free(client, &indices[i], 1, &done);
+		bp_client_free(client, &indices[i], 1, &done, caller);
 	}
 }
 
 /* Returns 0 and how many, or an error. */
 static int bp_alloc_batch(struct bp_client *client, u32 *indices,
 			  const struct blockpool_alloc_args *args,
-			  ktime_t until, u32 *n)
+			  ktime_t until, u32 *n, const struct bp_caller *caller)
 {
-	int ret = bp_client_alloc(client, indices, args->count, until);
+	int ret = bp_client_alloc(client, indices, args->count, until, caller);
 
 	*n = args->count;
 	if (!ret && args->extra)
-		*n += bp_client_alloc_extra(client, indices + *n, args->extra);
+		*n += bp_client_alloc_extra(client, indices + *n, args->extra,
+					    caller);
 	return ret;
 }
 
@@ -219,17 +246,21 @@ static int bp_alloc_to_user(struct bp_client *client,
 			    struct blockpool_alloc_args __user *uargs)
 {
 	u32 __user *to = u64_to_user_ptr(args->indices);
+	struct bp_stated stated;
 	struct bp_batch batch;
 	int ret;
 	u32 n;
 
-	ret = bp_batch_init(&batch, args->count + args->extra);
+	ret = bp_stated_init(&stated, client, args->nr_frames,
+			     u64_to_user_ptr(args->frames)) ?:
+	      bp_batch_init(&batch, args->count + args->extra);
 	if (ret)
 		return ret;
-	ret = bp_alloc_batch(client, batch.indices, args, until, &n);
+	ret = bp_alloc_batch(client, batch.indices, args, until, &n,
+			     &stated.caller);
 	if (!ret && (copy_to_user(to, batch.indices, n * sizeof(u32)) ||
 		     (n != args->count && put_user(n, &uargs->count)))) {
-		bp_alloc_undo(client, batch.indices, n);
+		bp_alloc_undo(client, batch.indices, n, &stated.caller);
 		ret = -EFAULT;
 	}
 	bp_batch_destroy(&batch);
@@ -244,7 +275,7 @@ static int bp_ioctl_alloc(struct file *file, void *arg, void __user *uarg)
 	int ret;
 
 	if (!args->count || args->count > BLOCKPOOL_BATCH_MAX ||
-	    args->extra > BLOCKPOOL_BATCH_MAX - args->count || args->__reserved)
+	    args->extra > BLOCKPOOL_BATCH_MAX - args->count)
 		return -EINVAL;
 	ret = bp_alloc_until(file, args, &until);
 	if (ret)
@@ -260,20 +291,26 @@ static int bp_ioctl_alloc(struct file *file, void *arg, void __user *uarg)
 	return bp_alloc_to_user(client, args, until, uarg);
 }
 
-static int bp_free_from_user(struct bp_client *client, u32 n,
-			     const u32 __user *from, u32 __user *udone)
+static int bp_free_from_user(struct bp_client *client,
+			     const struct blockpool_free_args *args,
+			     u32 __user *udone)
 {
+	const u32 __user *from = u64_to_user_ptr(args->indices);
+	struct bp_stated stated;
 	struct bp_batch batch;
 	u32 done = 0;
 	int ret;
 
-	ret = bp_batch_init(&batch, n);
+	ret = bp_stated_init(&stated, client, args->nr_frames,
+			     u64_to_user_ptr(args->frames)) ?:
+	      bp_batch_init(&batch, args->count);
 	if (ret)
 		return ret;
-	if (copy_from_user(batch.indices, from, n * sizeof(u32)))
+	if (copy_from_user(batch.indices, from, args->count * sizeof(u32)))
 		ret = -EFAULT;
 	else
-		ret = bp_client_free(client, batch.indices, n, &done);
+		ret = bp_client_free(client, batch.indices, args->count, &done,
+				     &stated.caller);
 	bp_batch_destroy(&batch);
 	if (done && put_user(done, udone))
 		ret = -EFAULT;
@@ -289,15 +326,15 @@ static int bp_ioctl_free(struct file *file, void *arg, void __user *uarg)
 	/* Find out before anything is freed whether it can be reported. */
 	if (put_user(0, &uargs->done))
 		return -EFAULT;
-	if (args->flags || !args->count || args->count > BLOCKPOOL_BATCH_MAX)
+	if (args->flags || !args->count || args->count > BLOCKPOOL_BATCH_MAX ||
+	    args->__reserved)
 		return -EINVAL;
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EACCES;
 	client = bp_file_client(file);
 	if (IS_ERR(client))
 		return PTR_ERR(client);
-	return bp_free_from_user(client, args->count,
-				 u64_to_user_ptr(args->indices), &uargs->done);
+	return bp_free_from_user(client, args, &uargs->done);
 }
 
 static int bp_ioctl_stats(struct file *file, void *arg, void __user *uarg)
@@ -305,7 +342,7 @@ static int bp_ioctl_stats(struct file *file, void *arg, void __user *uarg)
 	struct blockpool_stats *stats = arg;
 	struct blockpool *pool;
 
-	if (stats->flags || BP_RESERVED_USED(stats))
+	if (stats->flags || stats->__reserved)
 		return -EINVAL;
 	pool = bp_file_look(file);
 	if (IS_ERR(pool))
@@ -425,6 +462,121 @@ static int bp_ioctl_owners(struct file *file, void *arg, void __user *uarg)
 	return ret;
 }
 
+static int bp_ioctl_modules(struct file *file, void *arg, void __user *uarg)
+{
+	const struct blockpool_modules_args *args = arg;
+	struct bp_client *client;
+
+	if (!args->length || args->length > BLOCKPOOL_MODULES_SIZE)
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	client = bp_file_client(file);
+	if (IS_ERR(client))
+		return PTR_ERR(client);
+	if (!(client->pool->flags & BLOCKPOOL_TRACK))
+		return -EOPNOTSUPP;
+	return bp_paths_write(&client->pool->debug->reports.paths, client->id,
+			      u64_to_user_ptr(args->text), args->length);
+}
+
+/* The pool that a file is about, in debug mode; with a reference. */
+static struct blockpool *bp_look_debug(struct file *file)
+{
+	struct blockpool *pool = bp_file_look(file);
+
+	if (IS_ERR(pool) || pool->debug)
+		return pool;
+	bp_pool_put(pool);
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static int bp_ioctl_check(struct file *file, void *arg, void __user *uarg)
+{
+	struct bp_client *client = bp_file_attached(file);
+	const struct bp_caller caller = { .client = client ? client->id : 0 };
+	struct blockpool_check_args *args = arg;
+	struct blockpool *pool;
+	int ret;
+
+	if (args->flags)
+		return -EINVAL;
+	pool = bp_look_debug(file);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	args->checked = bp_pool_nr_blocks(pool);
+	ret = bp_whole_check(pool->debug, &caller, &args->damaged);
+	bp_pool_put(pool);
+	return ret;
+}
+
+static int bp_ioctl_repair(struct file *file, void *arg, void __user *uarg)
+{
+	struct blockpool_repair_args *args = arg;
+	struct blockpool *pool;
+	int ret = -EACCES;
+
+	if (args->flags || args->__reserved)
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	pool = bp_look_debug(file);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	if (uid_eq(current_euid(), pool->uid) || capable(CAP_FOWNER))
+		ret = bp_whole_repair(pool->debug, &args->repaired);
+	bp_pool_put(pool);
+	return ret;
+}
+
+/* As much as is known of what the caller has room for. */
+static int bp_report_to_user(void __user *to, u32 size,
+			     const struct blockpool_report *report)
+{
+	return copy_to_user(to, report, sizeof(*report)) ||
+	       clear_user(to + sizeof(*report), size - sizeof(*report)) ?
+	       -EFAULT : 0;
+}
+
+static int bp_report_next(struct blockpool *pool,
+			  struct blockpool_report_args *args)
+{
+	struct blockpool_report *report = kvzalloc(sizeof(*report),
+						   BP_GFP_CHARGED);
+	int ret = -ENOENT;
+
+	if (!report)
+		return -ENOMEM;
+	if (bp_reports_next(&pool->debug->reports, args->cursor, report)) {
+		ret = bp_report_to_user(u64_to_user_ptr(args->report),
+					args->report_size, report);
+		args->cursor = report->seq;
+	}
+	kvfree(report);
+	return ret;
+}
+
+static int bp_ioctl_report(struct file *file, void *arg, void __user *uarg)
+{
+	struct bp_client *client = bp_file_attached(file);
+	struct blockpool_report_args *args = arg;
+	struct blockpool *pool;
+	int ret;
+
+	if (args->report_size < sizeof(struct blockpool_report))
+		return -EINVAL;
+	if (args->report_size > BP_REPORT_SIZE_MAX)
+		return -E2BIG;
+	pool = bp_look_debug(file);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	ret = bp_report_next(pool, args);
+	if (!ret && client)
+		bp_client_told(client, args->cursor);
+	bp_pool_put(pool);
+	return ret;
+}
+
 union bp_ioctl_args {
 	struct blockpool_create_args create;
 	struct blockpool_name_args name;
@@ -435,6 +587,10 @@ union bp_ioctl_args {
 	struct blockpool_list_args list;
 	struct blockpool_holder_args holder;
 	struct blockpool_owners_args owners;
+	struct blockpool_modules_args modules;
+	struct blockpool_check_args check;
+	struct blockpool_repair_args repair;
+	struct blockpool_report_args report;
 };
 
 struct bp_ioctl_op {
@@ -461,6 +617,10 @@ static const struct bp_ioctl_op bp_ioctl_ops[] = {
 	BP_OP(LIST, list, true, bp_ioctl_list),
 	BP_OP(HOLDER, holder, true, bp_ioctl_holder),
 	BP_OP(OWNERS, owners, false, bp_ioctl_owners),
+	BP_OP(MODULES, modules, false, bp_ioctl_modules),
+	BP_OP(CHECK, check, true, bp_ioctl_check),
+	BP_OP(REPAIR, repair, true, bp_ioctl_repair),
+	BP_OP(REPORT, report, true, bp_ioctl_report),
 };
 
 long bp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

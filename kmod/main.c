@@ -8,6 +8,7 @@
 #include "debugfs.h"
 #include "device.h"
 #include "pool.h"
+#include "whole.h"
 
 static unsigned int block_size = 2048;
 module_param(block_size, uint, 0444);
@@ -55,11 +56,14 @@ static int __init bp_init(void)
 {
 	int ret;
 
-	bp_cpuhp_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN,
-						   "blockpool:dead", NULL,
-						   bp_cpu_dead);
-	if (bp_cpuhp_state < 0)
-		return bp_cpuhp_state;
+	ret = bp_whole_init();
+	if (ret)
+		return ret;
+	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "blockpool:dead",
+					NULL, bp_cpu_dead);
+	if (ret < 0)
+		goto err_whole;
+	bp_cpuhp_state = ret;
 	ret = bp_default_create();
 	if (ret)
 		goto err_cpuhp;
@@ -73,6 +77,8 @@ err_default:
 	bp_pool_unlink_all();
 err_cpuhp:
 	cpuhp_remove_state_nocalls(bp_cpuhp_state);
+err_whole:
+	bp_whole_exit();
 	return ret;
 }
 
@@ -82,6 +88,7 @@ static void __exit bp_exit(void)
 	bp_debugfs_exit();
 	bp_pool_unlink_all();
 	cpuhp_remove_state_nocalls(bp_cpuhp_state);
+	bp_whole_exit();
 }
 
 module_init(bp_init);

@@ -6,7 +6,8 @@
  * its caller has just taken from the depot or a magazine and that is therefore
  * nobody else's; it goes back by one of the two releases, before the block goes
  * back there.  The depot's lock orders the one before the other; a magazine is
- * one CPU's.
+ * one CPU's.  Into quarantine and out of it a word goes in the same manner, but the
+ * block is in neither place then: see debug.h.
  *
  * A word with the top bit belongs to a free block that an NMI gave back and that
  * is not in the depot yet: the other bits are the depot's, see bp_depot_put_aside().
@@ -27,12 +28,21 @@ static inline void bp_owner_claim(u32 *owner, u32 id)
 
 /*
  * For a caller who may be hostile: of two that free one block at once, exactly
- * one is told that it held it.
+ * one is told that it held it.  The other can see what the word was.
  */
+static inline bool bp_owner_release_seen(u32 *owner, u32 id, u32 *seen)
+{
+	*seen = READ_ONCE(*owner);
+	if (*seen == id)
+		*seen = cmpxchg(owner, id, BLOCKPOOL_OWNER_FREE);
+	return *seen == id;
+}
+
 static inline bool bp_owner_release(u32 *owner, u32 id)
 {
-	return READ_ONCE(*owner) == id &&
-	       cmpxchg(owner, id, BLOCKPOOL_OWNER_FREE) == id;
+	u32 seen;
+
+	return bp_owner_release_seen(owner, id, &seen);
 }
 
 /*

@@ -16,6 +16,7 @@
 #include <linux/user_namespace.h>
 
 #include "pool.h"
+#include "whole.h"
 
 static DEFINE_MUTEX(bp_names_lock);
 static DEFINE_SPINLOCK(bp_pools_lock);
@@ -50,19 +51,36 @@ static bool bp_attr_valid(const struct blockpool_attr *attr)
 	       attr->block_size <= BLOCKPOOL_BLOCK_SIZE_MAX &&
 	       attr->nr_blocks >= 1 &&
 	       attr->nr_blocks <= BLOCKPOOL_BLOCKS_MAX &&
-	       !(attr->flags & ~(BLOCKPOOL_PERSIST | BLOCKPOOL_ON_NODE)) &&
+	       !(attr->flags & ~BP_POOL_FLAGS) &&
+	       attr->reserve < attr->nr_blocks &&
 	       (attr->flags & BLOCKPOOL_ON_NODE ? bp_node_valid(attr->node) :
 						  !attr->node) &&
 	       !(attr->mode & ~0777);
 }
 
+static bool bp_pool_is_debugged(const struct blockpool *pool)
+{
+	return pool->flags & BLOCKPOOL_DEBUG;
+}
+
 /*
  * How many blocks to give back at a time: what is wiped or who is woken in one
- * go is bounded, and a caller who may sleep can rest between two slices.
+ * go is bounded, and a caller who may sleep rests between two slices.
  */
 static u32 bp_pool_slice(u32 stride)
 {
 	return clamp((64u << 10) / stride, 1u, BP_SLICE_MAX);
+}
+
+/* What debug mode fills and checks is not wiped: it tells a client as little. */
+static void bp_pool_say_wipe(struct blockpool *pool)
+{
+	struct bp_store *store = &pool->store;
+
+	store->wipe_begin = pool->flags & BLOCKPOOL_POISON ?
+			    pool->block_size : 0;
+	store->wipe_end = pool->flags & BLOCKPOOL_GUARD ?
+			  pool->block_size : store->geo.stride;
 }
 
 static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
@@ -78,10 +96,12 @@ static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
 	pool->block_size = attr->block_size;
 	pool->flags = attr->flags;
 	pool->client_max = attr->client_max;
+	pool->reserve = attr->reserve;
 	pool->mode = attr->mode ?: 0600;
 	pool->node = attr->flags & BLOCKPOOL_ON_NODE ? attr->node :
 						       NUMA_NO_NODE;
 	pool->store.geo = *geo;
+	bp_pool_say_wipe(pool);
 	pool->slice = bp_pool_slice(geo->stride);
 	kref_init(&pool->refs);
 	INIT_LIST_HEAD(&pool->pools);
@@ -91,13 +111,14 @@ static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
 }
 
 /* Whether there is the memory for it; the caller's user pays, if charge is there. */
-static int bp_pool_afford(const struct bp_geometry *geo,
+static int bp_pool_afford(const struct bp_geometry *geo, u32 flags,
 			  struct bp_charge *charge)
 {
 	u64 bytes = geo->map_size +
 		    (u64)geo->nr_blocks * 2 * sizeof(u32) +
 		    (u64)geo->nr_chunks * sizeof(void *) +
 		    bp_stock_cpus_bytes(geo->nr_blocks) +
+		    bp_debug_bytes(flags, geo->nr_blocks) +
 		    PAGE_SIZE;	/* the status */
 	u64 pages = DIV_ROUND_UP_ULL(bytes, PAGE_SIZE);
 
@@ -123,6 +144,28 @@ static void bp_pool_free_arrays(struct blockpool *pool)
 	kvfree(pool->owners);
 }
 
+/* See debug.h. */
+static int bp_pool_debug(struct blockpool *pool)
+{
+	const struct bp_guard guard = {
+		.store = &pool->store,
+		.flags = pool->flags,
+		.block_size = pool->block_size,
+	};
+	struct bp_debug *debug;
+
+	if (!bp_pool_is_debugged(pool))
+		return 0;
+	debug = bp_debug_create(pool->name, &guard, &pool->stock.depot,
+				pool->owners);
+	if (IS_ERR(debug))
+		return PTR_ERR(debug);
+	pool->store.nr_blocks = 0;	/* no free is fast */
+	pool->debug = debug;
+	bp_sweep_start(debug);
+	return 0;
+}
+
 /* Get all other memory that the pool will ever need, or none. */
 static int bp_pool_fill(struct blockpool *pool)
 {
@@ -133,14 +176,21 @@ static int bp_pool_fill(struct blockpool *pool)
 	pool->clients_hold = alloc_percpu_gfp(long, BP_GFP_CHARGED);
 	if (!pool->owners || !pool->clients_hold || bp_pool_fill_status(pool))
 		goto err_arrays;
-	ret = bp_stock_init(&pool->stock, nr_blocks, pool->owners, pool->status);
+	ret = bp_stock_init(&pool->stock, nr_blocks, pool->reserve,
+			    !bp_pool_is_debugged(pool), pool->owners,
+			    pool->status);
 	if (ret)
 		goto err_arrays;
 	ret = bp_store_init(&pool->store, pool->node);
 	if (ret)
 		goto err_stock;
+	ret = bp_pool_debug(pool);
+	if (ret)
+		goto err_store;
 	return 0;
 
+err_store:
+	bp_store_destroy(&pool->store);
 err_stock:
 	bp_stock_destroy(&pool->stock);
 err_arrays:
@@ -156,6 +206,13 @@ static bool bp_pool_wastes(const struct bp_geometry *geo)
 	return bytes - geo->chunk_size > bytes / 8;
 }
 
+/* What the flags of a pool ask of its geometry. */
+static u32 bp_pool_blocks_with(u32 flags)
+{
+	return (flags & BLOCKPOOL_GUARD ? BP_GUARDED : 0) |
+	       (flags & BLOCKPOOL_ISOLATED ? BP_PAGED : 0);
+}
+
 /* Of chunks of some size; for the user who calls, if it is to pay. */
 static struct blockpool *bp_pool_make(const struct blockpool_attr *attr,
 				      bool pay, u32 chunk)
@@ -166,10 +223,10 @@ static struct blockpool *bp_pool_make(const struct blockpool_attr *attr,
 	int ret;
 
 	bp_geometry_init(&geo, attr->block_size, attr->nr_blocks, PAGE_SIZE,
-			 chunk);
+			 chunk, bp_pool_blocks_with(attr->flags));
 	if (chunk == BP_CHUNK_HUGE && bp_pool_wastes(&geo))
 		return ERR_PTR(-ENOMEM);
-	ret = bp_pool_afford(&geo, pay ? &charge : NULL);
+	ret = bp_pool_afford(&geo, attr->flags, pay ? &charge : NULL);
 	if (ret)
 		return ERR_PTR(ret);
 	pool = bp_pool_new(attr, &geo);
@@ -196,9 +253,14 @@ static void bp_pool_destroy(struct blockpool *pool)
 	spin_lock(&bp_pools_lock);
 	list_del(&pool->pools);
 	spin_unlock(&bp_pools_lock);
+	if (pool->debug)
+		bp_sweep_stop(pool->debug);
 	bp_stock_empty(&pool->stock);
 	bp_depot_read_stats(&pool->stock.depot, &depot);
-	kept = bp_pool_nr_blocks(pool) - depot.nr_free;
+	kept = bp_pool_nr_blocks(pool) - depot.nr_free -
+	       bp_pool_nr_quarantined(pool);
+	if (pool->debug)
+		bp_debug_destroy(pool->debug);
 	if (kept)
 		pr_warn("blockpool: %s: memory lost, %u blocks were not given back by the kernel\n",
 			pool->name, kept);
@@ -329,6 +391,28 @@ void bp_pool_unlink_all(void)
 	}
 }
 
+/* Whether blocks with guard zones are not larger than the largest there may be. */
+static bool bp_attr_guardable(const struct blockpool_attr *attr)
+{
+	struct bp_geometry geo;
+
+	bp_geometry_init(&geo, attr->block_size, attr->nr_blocks, PAGE_SIZE,
+			 BP_CHUNK_EASY,
+			 bp_pool_blocks_with(attr->flags | BLOCKPOOL_GUARD));
+	return geo.stride <= BLOCKPOOL_BLOCK_SIZE_MAX;
+}
+
+/* What the module's parameter adds to the flags of a pool, if it can. */
+static struct blockpool_attr bp_attr_debugged(const struct blockpool_attr *attr)
+{
+	struct blockpool_attr debugged = *attr;
+
+	debugged.flags |= bp_debug_default;
+	if (!bp_attr_guardable(attr))
+		debugged.flags &= ~BLOCKPOOL_GUARD;
+	return debugged;
+}
+
 /**
  * bp_pool_create() - make a pool and give it its name
  * @attr: what it shall be; everything in it is checked
@@ -337,23 +421,28 @@ void bp_pool_unlink_all(void)
  * @charge: charge the calling user's RLIMIT_MEMLOCK
  *
  * Context: Process context; may sleep.
- * Return: The pool with a reference for the caller, or -EINVAL, -EEXIST,
- *	-ENOMEM, -EINTR as ERR_PTR.
+ * Return: The pool with a reference for the caller, or -EINVAL, -EOPNOTSUPP,
+ *	-EEXIST, -ENOMEM, -EINTR as ERR_PTR.
  */
 struct blockpool *bp_pool_create(const struct blockpool_attr *attr, kuid_t uid,
 				 kgid_t gid, bool charge)
 {
+	struct blockpool_attr debugged;
 	struct blockpool *pool;
 	int ret;
 
-	if (!bp_attr_valid(attr))
+	if (!bp_attr_valid(attr) ||
+	    (attr->flags & BLOCKPOOL_GUARD && !bp_attr_guardable(attr)))
 		return ERR_PTR(-EINVAL);
+	if (attr->flags & BLOCKPOOL_ISOLATED && !IS_ENABLED(CONFIG_64BIT))
+		return ERR_PTR(-EOPNOTSUPP);	/* see isolate.c */
 	/* Asked again when the name is given: this only saves the work. */
 	if (bp_name_taken(attr->name))
 		return ERR_PTR(-EEXIST);
-	pool = bp_pool_make(attr, charge, BP_CHUNK_HUGE);
+	debugged = bp_attr_debugged(attr);
+	pool = bp_pool_make(&debugged, charge, BP_CHUNK_HUGE);
 	if (pool == ERR_PTR(-ENOMEM))
-		pool = bp_pool_make(attr, charge, BP_CHUNK_EASY);
+		pool = bp_pool_make(&debugged, charge, BP_CHUNK_EASY);
 	if (IS_ERR(pool))
 		return pool;
 	pool->uid = uid;
@@ -479,6 +568,8 @@ static void bp_pool_give_slices(struct blockpool *pool, const u32 *indices,
 			bp_depot_give(&pool->stock.depot, indices + i, some,
 				      cause);
 		rcu_read_unlock();
+		if (!here)
+			cond_resched();
 	}
 }
 
@@ -488,13 +579,17 @@ static void bp_pool_give_slices(struct blockpool *pool, const u32 *indices,
  * @indices: the blocks
  * @n: how many
  * @cause: why
+ * @caller: the client
  *
- * Context: Any but NMI.
+ * Context: Process context; may sleep.
  */
 void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
-		  enum bp_cause cause)
+		  enum bp_cause cause, const struct bp_caller *caller)
 {
-	bp_pool_give_slices(pool, indices, n, cause, false);
+	if (pool->debug)
+		bp_pool_give_debug(pool, indices, n, cause, caller);
+	else
+		bp_pool_give_slices(pool, indices, n, cause, false);
 }
 
 /**
@@ -510,15 +605,63 @@ void bp_pool_give_here(struct blockpool *pool, const u32 *indices, u32 n)
 	bp_pool_give_slices(pool, indices, n, BP_FREED, true);
 }
 
-/* Tell users how much they should keep: all together no more than an eighth. */
+/* The sound ones of a slice, to the depot. */
+static void bp_pool_give_sound(struct blockpool *pool, const u32 *indices,
+			       u32 n, enum bp_cause cause,
+			       const struct bp_caller *caller)
+{
+	u32 found = cause == BP_RECLAIMED ? BLOCKPOOL_FOUND_RECLAIM :
+					    BLOCKPOOL_FOUND_FREE;
+	u32 sound[BP_SLICE_MAX];
+
+	n = bp_debug_give(pool->debug, indices, sound, n, found, caller);
+	if (!n)
+		return;
+	if (in_nmi())
+		bp_depot_put_aside(&pool->stock.depot, sound, n);
+	else
+		bp_depot_give(&pool->stock.depot, sound, n, cause);
+}
+
+/**
+ * bp_pool_give_debug() - the same in debug mode, for clients and for the kernel
+ * @pool: the pool
+ * @indices: the blocks
+ * @n: how many
+ * @cause: why
+ * @caller: who gives them
+ *
+ * Context: Any; process context, and may sleep, if the caller is a client.
+ */
+void bp_pool_give_debug(struct blockpool *pool, const u32 *indices, u32 n,
+			enum bp_cause cause, const struct bp_caller *caller)
+{
+	u32 some, i;
+
+	for (i = 0; i < n; i += some) {
+		some = min(pool->slice, n - i);
+		rcu_read_lock();
+		bp_pool_wipe(pool, indices + i, some);
+		bp_pool_give_sound(pool, indices + i, some, cause, caller);
+		rcu_read_unlock();
+		if (caller->client != BLOCKPOOL_OWNER_KERNEL)
+			cond_resched();
+	}
+}
+
+/*
+ * Tell users how much they should keep: all together no more than an eighth of what
+ * they may have, and nothing where what is free must not be touched.
+ */
 void bp_pool_advise(struct blockpool *pool)
 {
+	u32 blocks = pool->flags & (BLOCKPOOL_ISOLATED | BLOCKPOOL_DEBUG) ? 0 :
+		     bp_pool_nr_blocks(pool) - pool->reserve;
 	u32 clients;
 
 	xa_lock(&pool->clients);	/* of two, the later one knows better */
 	clients = max(atomic_read(&pool->nr_clients), 1);
-	WRITE_ONCE(pool->status->cache_max,
-		   bp_pool_nr_blocks(pool) / 8 / clients);
+	WRITE_ONCE(pool->status->cache_max, blocks / 8 / clients);
 	xa_unlock(&pool->clients);
 }
 

@@ -13,22 +13,29 @@
 
 #include "blockpool.h"
 #include "charge.h"
+#include "debug.h"
 #include "stock.h"
 #include "store.h"
 
 #define BP_DEFAULT_NAME		"default"
 
+/* That a pool can be made with. */
+#define BP_POOL_FLAGS	(BLOCKPOOL_PERSIST | BLOCKPOOL_ON_NODE | \
+			 BLOCKPOOL_ISOLATED | BLOCKPOOL_DEBUG)
+
 /*
  * Locks, from the outside in:
  *
- *   mmap_lock        mmap() comes here with it
+ *   mmap_lock        mmap() and faults come here with it
+ *   window->lock     what an isolated client's mappings reach, see isolate.h
  *   bp_names_lock    which pools have a name; the last bp_pool_put()
  *   pool->admission  whose mappings were let in; the wipe before the second's
  *   clients' lock    which clients there are
  *   bp_pools_lock    all pools that live; then the lock of those who poll
- *   depot.lock       the free indices; a leaf, see depot.h
+ *   debug->walk      a look at all blocks
+ *   depot.lock       the free indices; a leaf, see depot.h, as is report.h's
  *
- * The first three are not held over anything that may fault on user memory.
+ * The first four are not held over anything that may fault on user memory.
  */
 struct blockpool {
 	/* The following fields do not change while the pool lives. */
@@ -36,6 +43,7 @@ struct blockpool {
 	u32 block_size;
 	u32 flags;
 	u32 client_max;
+	u32 reserve;		/* free blocks that clients do not get */
 	umode_t mode;
 	u32 slice;		/* see bp_pool_give() */
 	int node;		/* NUMA node asked for, or NUMA_NO_NODE */
@@ -43,6 +51,7 @@ struct blockpool {
 	kgid_t gid;
 	struct bp_charge charge;
 	struct blockpool_status *status;	/* the page that users map */
+	struct bp_debug *debug;	/* NULL without a flag of BLOCKPOOL_DEBUG */
 
 	struct bp_stock stock;
 
@@ -80,6 +89,12 @@ static inline u32 bp_pool_nr_blocks(const struct blockpool *pool)
 	return pool->store.geo.nr_blocks;
 }
 
+/* Damaged blocks, which nobody gets. */
+static inline u32 bp_pool_nr_quarantined(const struct blockpool *pool)
+{
+	return pool->debug ? atomic_read(&pool->debug->nr_quarantined) : 0;
+}
+
 static inline unsigned long bp_pool_map_pages(const struct blockpool *pool)
 {
 	return pool->store.geo.map_size >> PAGE_SHIFT;
@@ -98,8 +113,10 @@ bool bp_pool_permits(const struct blockpool *pool, umode_t want);
 int bp_pool_admit(struct blockpool *pool, kuid_t uid);
 
 void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
-		  enum bp_cause cause);
+		  enum bp_cause cause, const struct bp_caller *caller);
 void bp_pool_give_here(struct blockpool *pool, const u32 *indices, u32 n);
+void bp_pool_give_debug(struct blockpool *pool, const u32 *indices, u32 n,
+			enum bp_cause cause, const struct bp_caller *caller);
 
 void bp_pool_advise(struct blockpool *pool);
 void bp_pool_cpu_dead(int cpu);

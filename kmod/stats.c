@@ -25,6 +25,7 @@ static u64 bp_stats_clients_hold(const struct blockpool *pool)
 void bp_stats_read(struct blockpool *pool, struct blockpool_stats *stats)
 {
 	struct bp_depot_stats depot;
+	u64 others;
 
 	bp_depot_read_stats(&pool->stock.depot, &depot);
 	stats->nr_blocks = bp_pool_nr_blocks(pool);
@@ -32,8 +33,10 @@ void bp_stats_read(struct blockpool *pool, struct blockpool_stats *stats)
 				 stats->nr_blocks - depot.nr_free);
 	stats->nr_free = depot.nr_free + stats->nr_cached;
 	stats->nr_held = stats->nr_blocks - stats->nr_free;
-	stats->nr_kernel = stats->nr_held -
-			   min(bp_stats_clients_hold(pool), stats->nr_held);
+	stats->nr_quarantined = min_t(u64, bp_pool_nr_quarantined(pool),
+				      stats->nr_held);
+	others = bp_stats_clients_hold(pool) + stats->nr_quarantined;
+	stats->nr_kernel = stats->nr_held - min(others, stats->nr_held);
 	stats->nr_clients = atomic_read(&pool->nr_clients);
 	stats->nr_waiting = depot.nr_waiting;
 	stats->min_free = depot.min_free;
@@ -43,4 +46,6 @@ void bp_stats_read(struct blockpool *pool, struct blockpool_stats *stats)
 	stats->failures = atomic_long_read(&pool->failures);
 	stats->refused = atomic_long_read(&pool->refused);
 	stats->waits = depot.waits;
+	stats->reports = pool->debug ? bp_reports_count(&pool->debug->reports) :
+				       0;
 }

@@ -12,6 +12,14 @@
  * which is known to be over when it has been done: no more can hide then.
  * Looking at another CPU's magazine from afar would not do: that CPU may be
  * putting a block there at this moment, having found the pool not short.
+ *
+ * A reserve is for kernel callers on whatever CPU, those that cannot wait too, so
+ * it stays in the depot: magazines are not filled from it, and what the kernel
+ * frees goes to the depot as long as less than the reserve is there.  Then what is
+ * in the depot and what the kernel holds is together never less than the reserve:
+ * only clients, refills and frees to magazines make that less.  The first two
+ * leave the reserve in the depot; and of the last, each block still counts as held
+ * when its free looks at the depot, without a lock: it takes away what was above.
  */
 #include <linux/cpumask.h>
 #include <linux/gfp.h>
@@ -50,18 +58,18 @@ size_t bp_stock_cpus_bytes(u32 nr_blocks)
 }
 
 /* owners and status are the caller's and outlive the stock. */
-int bp_stock_init(struct bp_stock *stock, u32 nr_blocks, u32 *owners,
-		  struct blockpool_status *status)
+int bp_stock_init(struct bp_stock *stock, u32 nr_blocks, u32 reserve,
+		  bool magazines, u32 *owners, struct blockpool_status *status)
 {
 	int ret;
 
-	stock->room = bp_stock_room(nr_blocks);
-	stock->size = stock->room;
+	stock->room = magazines ? bp_stock_room(nr_blocks) : 0;
+	stock->size = reserve ? 0 : stock->room;
 	stock->cpus = __alloc_percpu_gfp(bp_cpu_bytes(stock->room),
 					 SMP_CACHE_BYTES, BP_GFP_CHARGED);
 	if (!stock->cpus)
 		return -ENOMEM;
-	ret = bp_depot_init(&stock->depot, nr_blocks, owners, status);
+	ret = bp_depot_init(&stock->depot, nr_blocks, reserve, owners, status);
 	if (ret)
 		free_percpu(stock->cpus);
 	return ret;
@@ -170,7 +178,7 @@ void bp_stock_empty(struct bp_stock *stock)
  * @indices: where to put them
  * @n: how many; all or none
  *
- * Does not take what sleepers wait for.
+ * For clients: takes neither what sleepers wait for nor the reserve.
  *
  * Context: Process context, interrupts on; may sleep.
  * Return: 0 or -EAGAIN.
@@ -190,21 +198,27 @@ int bp_stock_take(struct bp_stock *stock, u32 *indices, u32 n)
  * @indices: where to put them
  * @n: how many; all or none, and at most what the pool has
  * @until: by CLOCK_MONOTONIC, KTIME_MAX for ever
- * @state: TASK_INTERRUPTIBLE or TASK_KILLABLE: which signals end the wait
+ * @kernel: for the kernel and not a client: the reserve too, and only a fatal
+ *	signal ends the wait
  *
  * Context: Process context; may sleep.
  * Return: 0, -ETIMEDOUT or -EINTR.
  */
 int bp_stock_take_wait(struct bp_stock *stock, u32 *indices, u32 n,
-		       ktime_t until, unsigned int state)
+		       ktime_t until, bool kernel)
 {
-	struct bp_waiter waiter = { .indices = indices, .n = n };
+	struct bp_waiter waiter = {
+		.indices = indices,
+		.n = n,
+		.kernel = kernel,
+	};
 
 	might_sleep();
 	if (bp_depot_join(&stock->depot, &waiter))
 		return 0;
 	bp_stock_drain(stock);
-	return bp_depot_wait(&stock->depot, &waiter, until, state);
+	return bp_depot_wait(&stock->depot, &waiter, until,
+			     kernel ? TASK_KILLABLE : TASK_INTERRUPTIBLE);
 }
 
 /* Whether bp_stock_take() of one would succeed. */
@@ -258,7 +272,8 @@ static int bp_stock_take_both(struct bp_stock *stock, u32 *indices, u32 n)
 }
 
 /**
- * bp_stock_take_atomic() - take blocks, also those that sleepers wait for
+ * bp_stock_take_atomic() - take blocks, also those that sleepers wait for and
+ *	the reserve
  * @stock: the stock
  * @indices: where to put them
  * @n: how many; all or none
@@ -287,8 +302,10 @@ static bool bp_cpu_put(struct bp_stock *stock, struct bp_cpu *cpu,
 	struct bp_stack *stack = &cpu->magazine.stack;
 	u32 half = stock->room / 2;
 
-	if (n > half || (!bp_depot_is_open(&stock->depot, smp_processor_id()) &&
-			 !bp_cpu_refill(stock, cpu, 0)))
+	if (n > half || !bp_depot_has_reserve(&stock->depot))
+		return false;
+	if (!bp_depot_is_open(&stock->depot, smp_processor_id()) &&
+	    !bp_cpu_refill(stock, cpu, 0))
 		return false;
 	if (n > stock->room - stack->nr) {
 		/* Not outside: who drains must not miss them on their way. */

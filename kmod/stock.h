@@ -20,18 +20,18 @@ struct bp_stock {
 	struct bp_cpu __percpu *cpus;
 	u32 room;		/* of a magazine; 0: there are none */
 	u32 size;		/* of an open one's stack: room, or 0 so that no ... */
-				/* ... free takes the short way, see pool.c */
+				/* ... free takes the short way: a reserve, a wipe */
 	struct bp_depot depot ____cacheline_aligned_in_smp;
 };
 
-int bp_stock_init(struct bp_stock *stock, u32 nr_blocks, u32 *owners,
-		  struct blockpool_status *status);
+int bp_stock_init(struct bp_stock *stock, u32 nr_blocks, u32 reserve,
+		  bool magazines, u32 *owners, struct blockpool_status *status);
 void bp_stock_destroy(struct bp_stock *stock);
 size_t bp_stock_cpus_bytes(u32 nr_blocks);
 
 int bp_stock_take(struct bp_stock *stock, u32 *indices, u32 n);
 int bp_stock_take_wait(struct bp_stock *stock, u32 *indices, u32 n,
-		       ktime_t until, unsigned int state);
+		       ktime_t until, bool kernel);
 bool bp_stock_ready(struct bp_stock *stock);
 
 bool bp_stock_take_here(struct bp_stock *stock, u32 *indices, u32 n);

@@ -25,7 +25,7 @@
 
 static void *bp_store_chunk(const struct bp_store *store, u32 chunk)
 {
-	return store->origins[chunk] +
+	return store->origins[chunk] - store->geo.front +
 	       (unsigned long)chunk * store->geo.chunk_size;
 }
 
@@ -88,7 +88,7 @@ static int bp_chunk_alloc(struct bp_store *store, u32 chunk, int node)
 	page = bp_chunk_pages(store, bytes, node);
 	if (!page)
 		return -ENOMEM;
-	store->origins[chunk] = page_address(page) -
+	store->origins[chunk] = page_address(page) + store->geo.front -
 				(unsigned long)chunk * store->geo.chunk_size;
 	word = bp_stride_word(&store->stride,
 			      (unsigned long)store->origins[chunk],
@@ -184,11 +184,13 @@ void bp_store_destroy(struct bp_store *store)
 void bp_store_wipe(const struct bp_store *store, u32 index)
 {
 	const struct bp_geometry *geo = &store->geo;
-	u64 bytes = geo->stride;
+	void *block = bp_store_block(store, index);
 
+	memset(block + store->wipe_begin, 0,
+	       store->wipe_end - store->wipe_begin);
 	if (index == geo->nr_blocks - 1)
-		bytes = geo->map_size - (u64)index * geo->stride;
-	memset(bp_store_block(store, index), 0, bytes);
+		memset(block - geo->front + geo->stride, 0,
+		       geo->map_size - (u64)geo->nr_blocks * geo->stride);
 }
 
 /*
@@ -215,8 +217,8 @@ struct page *bp_store_page(const struct bp_store *store, unsigned long pgoff)
 {
 	u32 chunk_pages = store->geo.chunk_size >> PAGE_SHIFT;
 
-	return virt_to_page(store->origins[pgoff / chunk_pages] +
-			    (pgoff << PAGE_SHIFT));
+	return virt_to_page(store->origins[pgoff / chunk_pages] -
+			    store->geo.front + (pgoff << PAGE_SHIFT));
 }
 
 static int bp_store_map_some(const struct bp_store *store,

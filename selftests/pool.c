@@ -269,11 +269,9 @@ static void query(int fd, unsigned long request, void *args, size_t size)
 	query->size = size;
 	query->second = 0;
 	if (request == BLOCKPOOL_IOC_STATS)
-		memset(((struct blockpool_stats *)args)->__reserved, 0,
-		       sizeof(((struct blockpool_stats *)args)->__reserved));
+		((struct blockpool_stats *)args)->__reserved = 0;
 	else
-		memset(((struct blockpool_info *)args)->__reserved, 0,
-		       sizeof(((struct blockpool_info *)args)->__reserved));
+		((struct blockpool_info *)args)->__reserved = 0;
 	ret = pool_ioctl(fd, request, args);
 	if (ret)
 		pool_fatal("ioctl %lx: %s", request, strerror(-ret));

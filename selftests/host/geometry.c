@@ -24,7 +24,7 @@ TEST(stride_of_every_size)
 	u32 size, stride, last = 0;
 
 	for (size = 1; size <= BLOCK_SIZE_MAX; size++) {
-		stride = bp_stride_round(size);
+		stride = bp_stride_round(size, BP_ALIGN);
 		ASSERT_EQ(0u, stride % BP_ALIGN);
 		ASSERT_GE(stride, size);
 		ASSERT_GE(stride, last);
@@ -42,9 +42,9 @@ TEST(stride_wastes_nothing_on_round_sizes)
 	u32 size;
 
 	for (size = 64; size <= BLOCK_SIZE_MAX; size *= 2)
-		ASSERT_EQ(size, bp_stride_round(size));
-	ASSERT_EQ(1536u, bp_stride_round(1500));
-	ASSERT_EQ(9216u, bp_stride_round(9000));
+		ASSERT_EQ(size, bp_stride_round(size, BP_ALIGN));
+	ASSERT_EQ(1536u, bp_stride_round(1500, BP_ALIGN));
+	ASSERT_EQ(9216u, bp_stride_round(9000, BP_ALIGN));
 }
 
 /* What a chunk is, for a pool of any length. */
@@ -95,19 +95,44 @@ static void check_block(struct __test_metadata *_metadata,
 		  (u64)chunk * geo->chunk_size + offset);
 }
 
-static void check(struct __test_metadata *_metadata, u32 block_size,
-		  u32 nr_blocks, u32 page_size, u32 chunk)
+/* Guard zones on both sides, and whole pages where they are or shall be. */
+static void check_stride(struct __test_metadata *_metadata,
+			 const struct bp_geometry *geo, u32 block_size,
+			 u32 page_size, u32 with)
+{
+	u32 unit = BP_ALIGN, behind = geo->stride - geo->front - block_size;
+
+	if (with & BP_PAGED || (with & BP_GUARDED && block_size % page_size == 0))
+		unit = page_size;
+	ASSERT_EQ(0u, geo->stride % unit);
+	ASSERT_EQ(with & BP_GUARDED ? unit : 0, geo->front);
+	ASSERT_GE(geo->stride, geo->front + block_size);
+	ASSERT_GE(behind, geo->front);
+	ASSERT_EQ(bp_stride_round(2 * geo->front + block_size, unit),
+		  geo->stride);
+}
+
+static void check_with(struct __test_metadata *_metadata, u32 block_size,
+		       u32 nr_blocks, u32 page_size, u32 chunk, u32 with)
 {
 	struct bp_geometry geo;
 
-	bp_geometry_init(&geo, block_size, nr_blocks, page_size, chunk);
+	bp_geometry_init(&geo, block_size, nr_blocks, page_size, chunk, with);
 	ASSERT_EQ(nr_blocks, geo.nr_blocks);
-	ASSERT_EQ(bp_stride_round(block_size), geo.stride);
+	check_stride(_metadata, &geo, block_size, page_size, with);
 	check_chunk(_metadata, &geo, page_size, chunk);
 	check_pool(_metadata, &geo, page_size);
 	check_block(_metadata, &geo, 0);
 	check_block(_metadata, &geo, nr_blocks / 2);
 	check_block(_metadata, &geo, nr_blocks - 1);
+}
+
+static void check(struct __test_metadata *_metadata, u32 block_size,
+		  u32 nr_blocks, u32 page_size, u32 chunk)
+{
+	for (u32 with = 0; with <= (BP_GUARDED | BP_PAGED); with++)
+		check_with(_metadata, block_size, nr_blocks, page_size, chunk,
+			   with);
 }
 
 FIXTURE(pages)
@@ -173,7 +198,7 @@ TEST_F(pages, largest_pool_does_not_overflow)
 	struct bp_geometry geo;
 
 	bp_geometry_init(&geo, BLOCK_SIZE_MAX, NR_BLOCKS_MAX, variant->size,
-			 variant->chunk);
+			 variant->chunk, 0);
 	ASSERT_EQ(1ull << 46, geo.map_size);
 	ASSERT_EQ(NR_BLOCKS_MAX, geo.nr_chunks);
 	check_block(_metadata, &geo, NR_BLOCKS_MAX - 1);
@@ -183,7 +208,7 @@ TEST_F(pages, smallest_pool_is_one_page)
 {
 	struct bp_geometry geo;
 
-	bp_geometry_init(&geo, 1, 1, variant->size, variant->chunk);
+	bp_geometry_init(&geo, 1, 1, variant->size, variant->chunk, 0);
 	ASSERT_EQ(variant->size, geo.map_size);
 	ASSERT_EQ(1u, geo.nr_chunks);
 	ASSERT_EQ(variant->size, bp_geometry_chunk_bytes(&geo, 0));

@@ -38,7 +38,7 @@ static struct pool pool_of(u32 block_size, u32 nr, u32 chunk,
 {
 	struct pool pool;
 
-	bp_geometry_init(&pool.geo, block_size, nr, PAGE, chunk);
+	bp_geometry_init(&pool.geo, block_size, nr, PAGE, chunk, 0);
 	pool.stride = bp_stride_init(pool.geo.stride);
 	pool.secret = random64(random);
 	return pool;
@@ -122,7 +122,7 @@ FIXTURE_TEARDOWN(stride)
 /* Each stride once: the next block size has the next one. */
 #define for_each_stride(stride) \
 	for ((stride) = BP_ALIGN; (stride) <= BLOCK_SIZE_MAX; \
-	     (stride) = bp_stride_round((stride) + 1))
+	     (stride) = bp_stride_round((stride) + 1, BP_ALIGN))
 
 TEST_F(stride, each_byte_of_two_chunks_and_around)
 {

@@ -193,6 +193,52 @@ struct blockpool_peer_churn {
 	__u64 aside;		/* out: frees after which limbo was not empty */
 };
 
+/* Crimes, against a block that is taken for it but where one is given. */
+#define BLOCKPOOL_PEER_WRITE_HELD	0U	/* write, then free it */
+#define BLOCKPOOL_PEER_WRITE_FREE	1U	/* free it, then write */
+#define BLOCKPOOL_PEER_FREE_TWICE	2U
+#define BLOCKPOOL_PEER_FREE_INSIDE	3U	/* free what is @offset bytes inside */
+#define BLOCKPOOL_PEER_FREE_FOREIGN	4U	/* free block @index, of another */
+#define BLOCKPOOL_PEER_CRIMES		5U
+
+/*
+ * Commit one, in a context; for BLOCKPOOL_PEER_CRIME.  Blocks are taken in the
+ * function crime_take(), freed in crime_free(), and freed wrongly in
+ * crime_free_again().
+ */
+struct blockpool_peer_crime {
+	__u32 kind;
+	__u32 context;
+	__u32 index;		/* in or out: the block */
+	__s32 offset;		/* from its beginning, at most a page outside */
+	__u32 length;		/* bytes to write, at most a page */
+	__u32 byte;		/* to write */
+};
+
+/* What a pool's bookkeeping consists of. */
+#define BLOCKPOOL_PEER_OWNER_WORD	0U	/* of block @at */
+#define BLOCKPOOL_PEER_ELEMENT		1U	/* of the depot's stack, at @at */
+#define BLOCKPOOL_PEER_NR_FREE		2U	/* in that */
+
+/*
+ * Write a word there; for BLOCKPOOL_PEER_FALSIFY.  To be undone before anyone acts
+ * on it.
+ */
+struct blockpool_peer_falsify {
+	__u32 what;
+	__u32 at;
+	__u32 word;
+	__u32 was;		/* out */
+};
+
+/*
+ * Take a block and free it on two CPUs at the same instant, @rounds times; for
+ * BLOCKPOOL_PEER_DUEL.
+ */
+struct blockpool_peer_duel {
+	__u32 rounds;
+};
+
 #define BLOCKPOOL_PEER_DEPTH_MAX	256U
 #define BLOCKPOOL_PEER_BATCH_MAX	32U
 #define BLOCKPOOL_PEER_STEPS_MAX	1000000U
@@ -214,5 +260,8 @@ struct blockpool_peer_churn {
 #define BLOCKPOOL_PEER_CHURN_START	_IOW(0xBF, 11, struct blockpool_peer_churn)
 #define BLOCKPOOL_PEER_CHURN_STOP	_IOR(0xBF, 12, struct blockpool_peer_churn)
 #define BLOCKPOOL_PEER_OFFER	_IOWR(0xBF, 13, struct blockpool_peer_offer)
+#define BLOCKPOOL_PEER_CRIME	_IOWR(0xBF, 14, struct blockpool_peer_crime)
+#define BLOCKPOOL_PEER_FALSIFY	_IOWR(0xBF, 15, struct blockpool_peer_falsify)
+#define BLOCKPOOL_PEER_DUEL	_IOW(0xBF, 16, struct blockpool_peer_duel)
 
 #endif /* BLOCKPOOL_PEER_H */

@@ -96,6 +96,12 @@ static long peer_pool_ioctl(struct peer *peer, unsigned int cmd,
 		return peer_where(peer, user);
 	case BLOCKPOOL_PEER_WALK:
 		return peer_walk(peer, user);
+	case BLOCKPOOL_PEER_CRIME:
+		return peer_crime(peer, user);
+	case BLOCKPOOL_PEER_FALSIFY:
+		return peer_falsify(peer, user);
+	case BLOCKPOOL_PEER_DUEL:
+		return peer_duel(peer, user);
 	case BLOCKPOOL_PEER_CHURN_RUN:
 		return peer_churn_run(peer, user);
 	case BLOCKPOOL_PEER_CHURN_START:

@@ -71,6 +71,12 @@ long peer_walk(struct peer *peer, struct blockpool_peer_walk __user *user);
 long peer_bad(struct peer *peer, struct blockpool_peer_bad __user *user);
 long peer_offer(struct peer *peer, struct blockpool_peer_offer __user *user);
 
+/* crime.c */
+long peer_crime(struct peer *peer, struct blockpool_peer_crime __user *user);
+long peer_falsify(struct peer *peer,
+		  struct blockpool_peer_falsify __user *user);
+long peer_duel(struct peer *peer, struct blockpool_peer_duel __user *user);
+
 /* churn.c */
 long peer_churn_run(struct peer *peer, struct blockpool_peer_churn __user *user);
 long peer_churn_start(struct peer *peer,

@@ -3,7 +3,8 @@
  * blockpool: pools of fixed-size blocks, lent by the kernel.
  *
  * Open /dev/blockpool, create or attach a pool, mmap() it, take and give back
- * blocks by index.  Block i lies at byte i * stride of the mapping.
+ * blocks by index.  Block i lies at byte block_offset + i * stride of the mapping;
+ * block_offset is 0 in a pool without guard zones.
  *
  * One open file is one *client*, and the client is the unit of ownership: what
  * it holds goes back to the pool when its last reference goes (close, exit,
@@ -35,6 +36,7 @@
  *   E2BIG      a structure from the future, with something in its tail
  *   EFAULT     a bad pointer
  *   ENOTTY     unknown ioctl
+ *   EOPNOTSUPP not in this pool, or not on this kernel
  */
 #ifndef _UAPI_LINUX_BLOCKPOOL_H
 #define _UAPI_LINUX_BLOCKPOOL_H
@@ -48,14 +50,24 @@
 #define BLOCKPOOL_BLOCKS_MAX		(1U << 24)
 #define BLOCKPOOL_BATCH_MAX		4096U		/* indices in one call */
 #define BLOCKPOOL_NO_INDEX		(~0U)		/* never a block */
+#define BLOCKPOOL_FRAMES_MAX		16U		/* of a call stack */
+#define BLOCKPOOL_MODULES_SIZE		(32U << 10)	/* bytes of text */
 
 /* What an owner word says; any other value is the id of a client. */
 #define BLOCKPOOL_OWNER_FREE		0U
 #define BLOCKPOOL_OWNER_KERNEL		1U
+#define BLOCKPOOL_OWNER_QUARANTINE	2U	/* damaged: nobody gets it */
 
 /* Pool flags, in blockpool_create_args and blockpool_info. */
 #define BLOCKPOOL_PERSIST	(1U << 0)	/* keep it until it is unlinked */
 #define BLOCKPOOL_ON_NODE	(1U << 1)	/* memory of the NUMA node named */
+#define BLOCKPOOL_ISOLATED	(1U << 2)	/* clients reach what they hold only */
+#define BLOCKPOOL_GUARD		(1U << 8)	/* G: guard zones round each block */
+#define BLOCKPOOL_POISON	(1U << 9)	/* P: free blocks have a known content */
+#define BLOCKPOOL_TRACK		(1U << 10)	/* T: who took and freed each block */
+#define BLOCKPOOL_CONSISTENCY	(1U << 11)	/* C: the whole pool at each call */
+#define BLOCKPOOL_DEBUG		(BLOCKPOOL_GUARD | BLOCKPOOL_POISON | \
+				 BLOCKPOOL_TRACK | BLOCKPOOL_CONSISTENCY)
 #define BLOCKPOOL_UNLINKED	(1U << 31)	/* info only: it has no name now */
 
 /* Flags of blockpool_alloc_args. */
@@ -64,7 +76,8 @@
 /**
  * struct blockpool_create_args - ioctl(BLOCKPOOL_IOC_CREATE)
  * @size: sizeof(struct blockpool_create_args)
- * @flags: BLOCKPOOL_PERSIST, BLOCKPOOL_ON_NODE
+ * @flags: BLOCKPOOL_PERSIST, BLOCKPOOL_ON_NODE, BLOCKPOOL_ISOLATED,
+ *	BLOCKPOOL_DEBUG or some of it
  * @block_size: bytes a block, 1 to BLOCKPOOL_BLOCK_SIZE_MAX
  * @nr_blocks: 1 to BLOCKPOOL_BLOCKS_MAX
  * @mode: permission bits as of a file, 0 for 0600; x bits mean nothing
@@ -72,7 +85,8 @@
  * @node: with BLOCKPOOL_ON_NODE: the NUMA node whose memory the blocks shall
  *	have, or another's if that has none left (EINVAL if it is not online);
  *	else zero
- * @__reserved: zero
+ * @reserve: of the free blocks, so many are kept for kernel callers; less than
+ *	@nr_blocks
  * @name: printable ASCII without '/', NUL-terminated, not "." nor ".."
  *
  * Create a pool that belongs to the caller's euid and egid, and attach this
@@ -80,6 +94,17 @@
  * it has CAP_IPC_LOCK, to its user's RLIMIT_MEMLOCK, until the pool is gone.
  * Needs an fd open for reading and writing.  The name "default" is the
  * administrator's (EACCES without CAP_SYS_ADMIN).
+ *
+ * BLOCKPOOL_ISOLATED: a client's mapping has the pages of the blocks that the
+ * client holds, and no others: to touch another block is SIGBUS, from the very
+ * moment on in which it is freed.  A stride is whole pages.  No I/O by the pages
+ * themselves (O_DIRECT and the like: EFAULT), since a page in use by a device
+ * cannot be taken away.  EOPNOTSUPP on 32-bit kernels.
+ *
+ * BLOCKPOOL_DEBUG: see struct blockpool_report for what is found.  With
+ * BLOCKPOOL_GUARD the bytes before each block and those behind it, from
+ * @block_size on, are the kernel's to check.  Blocks of whole pages stay at the
+ * beginning of pages.  The module's parameter "debug" adds to the flags.
  */
 struct blockpool_create_args {
 	__u32 size;
@@ -89,7 +114,7 @@ struct blockpool_create_args {
 	__u32 mode;
 	__u32 client_max;
 	__u32 node;
-	__u32 __reserved;
+	__u32 reserve;
 	char name[BLOCKPOOL_NAME_SIZE];
 };
 
@@ -114,11 +139,12 @@ struct blockpool_name_args {
 /**
  * struct blockpool_info - ioctl(BLOCKPOOL_IOC_INFO), what does not change
  * @size: sizeof(struct blockpool_info)
- * @flags: out: BLOCKPOOL_PERSIST, BLOCKPOOL_ON_NODE, BLOCKPOOL_UNLINKED
+ * @flags: out: as it was made, and BLOCKPOOL_UNLINKED
  * @block_size: out: bytes a block, as asked for
  * @nr_blocks: out: number of blocks
- * @stride: out: bytes from one block to the next in the mapping: @block_size
- *	rounded up to a multiple of 64, from 512 bytes on by less than 1/8
+ * @stride: out: bytes from one block to the next in the mapping: @block_size,
+ *	with its guard zones if there are any, rounded up to a multiple of 64, from
+ *	512 bytes on by less than 1/8; of an isolated pool, to whole pages
  * @client: out: id of this client in the owner table, 0 if not attached yet
  * @client_max: out: most blocks that one client may hold, 0 for no limit
  * @mode: out: permission bits
@@ -131,6 +157,8 @@ struct blockpool_name_args {
  * @chunk_size: out: bytes; from each multiple of it on, the mapping is contiguous
  *	in physical memory for so long
  * @node: out: with BLOCKPOOL_ON_NODE: the NUMA node that was asked for
+ * @block_offset: out: byte of the mapping at which block 0 lies
+ * @reserve: out: free blocks that only kernel callers get
  * @__reserved: zero
  */
 struct blockpool_info {
@@ -149,7 +177,9 @@ struct blockpool_info {
 	__u64 status_offset;
 	__u32 chunk_size;
 	__u32 node;
-	__u64 __reserved[2];
+	__u32 block_offset;
+	__u32 reserve;
+	__u64 __reserved;
 };
 
 /**
@@ -173,13 +203,16 @@ struct blockpool_status {
  * struct blockpool_alloc_args - ioctl(BLOCKPOOL_IOC_ALLOC)
  * @size: sizeof(struct blockpool_alloc_args)
  * @flags: BLOCKPOOL_ALLOC_WAIT or 0
- * @count: blocks wanted, 1 to BLOCKPOOL_BATCH_MAX and at most nr_blocks; out, if
- *	@extra is not 0: blocks taken
+ * @count: blocks wanted, 1 to BLOCKPOOL_BATCH_MAX and at most nr_blocks - reserve;
+ *	out, if @extra is not 0: blocks taken
  * @timeout_ms: with BLOCKPOOL_ALLOC_WAIT: longest wait, -1 for ever; else zero
  * @indices: address of __u32[count + extra], filled on success
  * @extra: further blocks that may be wanted soon, 0 with BLOCKPOOL_ALLOC_WAIT;
  *	@count and @extra together at most BLOCKPOOL_BATCH_MAX
- * @__reserved: zero
+ * @nr_frames: length of the caller's call stack, 0 if it is not told
+ * @frames: address of __u64[nr_frames], of which the first BLOCKPOOL_FRAMES_MAX
+ *	are looked at, innermost first: see struct blockpool_modules_args.  For
+ *	pools with BLOCKPOOL_TRACK; others do not read it
  *
  * All or nothing.  Waiters are served in the order in which they came.  On an
  * O_NONBLOCK fd BLOCKPOOL_ALLOC_WAIT does not wait.  Needs an fd open for
@@ -195,7 +228,8 @@ struct blockpool_alloc_args {
 	__s32 timeout_ms;
 	__u64 indices;
 	__u32 extra;
-	__u32 __reserved;
+	__u32 nr_frames;
+	__u64 frames;
 };
 
 /**
@@ -205,6 +239,9 @@ struct blockpool_alloc_args {
  * @count: number of indices, 1 to BLOCKPOOL_BATCH_MAX
  * @done: out, whatever else is wrong: how many were freed
  * @indices: address of __u32[count]
+ * @nr_frames: as for ALLOC
+ * @__reserved: zero
+ * @frames: as for ALLOC
  *
  * Frees in order up to the first index that it must refuse: that one is
  * indices[done], and errno says why: EINVAL for no block of this pool, EPERM for
@@ -216,6 +253,9 @@ struct blockpool_free_args {
 	__u32 count;
 	__u32 done;
 	__u64 indices;
+	__u32 nr_frames;
+	__u32 __reserved;
+	__u64 frames;
 };
 
 /**
@@ -225,7 +265,8 @@ struct blockpool_free_args {
  * @nr_blocks: blocks in the pool; always @nr_free + @nr_held
  * @nr_free: free in the kernel; exact when nothing moves, as are all counts of
  *	blocks
- * @nr_held: held by clients, their libraries' caches included, or by the kernel
+ * @nr_held: held by clients, their libraries' caches included, or by the kernel,
+ *	or in quarantine
  * @nr_kernel: of these, held by the kernel
  * @nr_clients: clients attached
  * @nr_waiting: allocations asleep now
@@ -238,6 +279,8 @@ struct blockpool_free_args {
  * @refused: frees refused: not a block, or not the caller's
  * @waits: allocation calls that had to wait
  * @nr_cached: of @nr_free, in the magazines of CPUs
+ * @nr_quarantined: of @nr_held, damaged and held back
+ * @reports: reports that there were, see struct blockpool_report
  * @__reserved: zero
  */
 struct blockpool_stats {
@@ -257,7 +300,9 @@ struct blockpool_stats {
 	__u64 refused;
 	__u64 waits;
 	__u64 nr_cached;
-	__u64 __reserved[3];
+	__u64 nr_quarantined;
+	__u64 reports;
+	__u64 __reserved;
 };
 
 /**
@@ -325,7 +370,7 @@ struct blockpool_holder_args {
  * @first: first index
  * @count: number of indices, at least 1; @first + @count at most nr_blocks
  * @owners: address of __u32[count]: BLOCKPOOL_OWNER_FREE,
- *	BLOCKPOOL_OWNER_KERNEL or the id of a client
+ *	BLOCKPOOL_OWNER_KERNEL, BLOCKPOOL_OWNER_QUARANTINE or the id of a client
  *
  * Each word is true at some instant of the call; the table is not frozen.
  */
@@ -335,6 +380,163 @@ struct blockpool_owners_args {
 	__u32 first;
 	__u32 count;
 	__u64 owners;
+};
+
+/**
+ * struct blockpool_modules_args - ioctl(BLOCKPOOL_IOC_MODULES), what frames refer to
+ * @size: sizeof(struct blockpool_modules_args)
+ * @length: bytes of text, 1 to BLOCKPOOL_MODULES_SIZE
+ * @text: address of the text: the paths of the programs and libraries that this
+ *	client's process has loaded, each with a newline behind it
+ *
+ * A frame of a call stack is (line << 48) + address, line being the number of the
+ * path in the text, from 0 on, and address the return address as in that file, as
+ * addr2line and nm have it.  So no stack tells where things lie in a process.
+ *
+ * A later text replaces the one before; it should begin with it.  The kernel
+ * believes nothing of all this and shows it in reports.  Pools without
+ * BLOCKPOOL_TRACK: EOPNOTSUPP.  Needs an fd open for writing (EACCES).
+ */
+struct blockpool_modules_args {
+	__u32 size;
+	__u32 length;
+	__u64 text;
+};
+
+/**
+ * struct blockpool_check_args - ioctl(BLOCKPOOL_IOC_CHECK), look for damage now
+ * @size: sizeof(struct blockpool_check_args)
+ * @flags: zero
+ * @checked: out: blocks looked at: all of them; of those that are on their way
+ *	just then only the guard zones
+ * @damaged: out: of these, damaged, those in quarantine included
+ *
+ * Guard zones of all blocks, the content of free ones, and the bookkeeping.  What
+ * is found is reported; a free block goes into quarantine at once, one that is held
+ * when it comes back.  EOPNOTSUPP if the pool has no BLOCKPOOL_DEBUG flag.
+ */
+struct blockpool_check_args {
+	__u32 size;
+	__u32 flags;
+	__u32 checked;
+	__u32 damaged;
+};
+
+/**
+ * struct blockpool_repair_args - ioctl(BLOCKPOOL_IOC_REPAIR), end the quarantine
+ * @size: sizeof(struct blockpool_repair_args)
+ * @flags: zero
+ * @repaired: out: blocks that came out of quarantine
+ * @__reserved: zero
+ *
+ * Fill all guard zones anew and put the blocks in quarantine back into the pool.
+ * For the pool's owner or CAP_FOWNER (EACCES), on an fd open for writing (EACCES).
+ * EOPNOTSUPP as for CHECK.
+ */
+struct blockpool_repair_args {
+	__u32 size;
+	__u32 flags;
+	__u32 repaired;
+	__u32 __reserved;
+};
+
+/* What happened, in struct blockpool_report. */
+#define BLOCKPOOL_REPORT_UNDERRUN	1U	/* guard zone before a block damaged */
+#define BLOCKPOOL_REPORT_OVERRUN	2U	/* guard zone behind a block damaged */
+#define BLOCKPOOL_REPORT_USE_AFTER_FREE	3U	/* a free block was written to */
+#define BLOCKPOOL_REPORT_DOUBLE_FREE	4U	/* a block freed that was free */
+#define BLOCKPOOL_REPORT_NOT_HELD	5U	/* ... that another holds */
+#define BLOCKPOOL_REPORT_NOT_A_BLOCK	6U	/* ... that does not exist */
+#define BLOCKPOOL_REPORT_STALE		7U	/* isolated: touched, but not held */
+#define BLOCKPOOL_REPORT_CORRUPT	8U	/* the bookkeeping contradicts itself */
+
+/* In the course of what it was found. */
+#define BLOCKPOOL_FOUND_ALLOC		1U
+#define BLOCKPOOL_FOUND_FREE		2U
+#define BLOCKPOOL_FOUND_RECLAIM		3U	/* of what a dead client held */
+#define BLOCKPOOL_FOUND_CHECK		4U	/* ioctl(BLOCKPOOL_IOC_CHECK) */
+#define BLOCKPOOL_FOUND_SWEEP		5U	/* the one in the background */
+#define BLOCKPOOL_FOUND_FAULT		6U	/* an access to the mapping */
+
+#define BLOCKPOOL_STACK_SIZE		1280	/* bytes of text */
+#define BLOCKPOOL_DUMP_SIZE		128	/* bytes */
+
+/**
+ * struct blockpool_track - who did something to a block
+ * @client: its id, BLOCKPOOL_OWNER_KERNEL, or 0: nothing is known
+ * @pid: process, in the initial pid namespace; for the kernel, what it interrupted
+ * @tid: thread, likewise
+ * @cpu: processor
+ * @time_ns: when, CLOCK_MONOTONIC
+ * @comm: name of the thread
+ * @stack: the call stack as text, innermost first, a newline behind each frame:
+ *	"function+0x12/0x34 [module]" of the kernel, "/path/of/file+0x1234" of user
+ *	space; empty if the caller told none
+ */
+struct blockpool_track {
+	__u32 client;
+	__s32 pid;
+	__s32 tid;
+	__u32 cpu;
+	__u64 time_ns;
+	char comm[BLOCKPOOL_COMM_SIZE];
+	char stack[BLOCKPOOL_STACK_SIZE];
+};
+
+/**
+ * struct blockpool_report - a crime
+ * @seq: its number in this pool, from 1 on
+ * @kind: BLOCKPOOL_REPORT_...
+ * @found: BLOCKPOOL_FOUND_...
+ * @index: the block, BLOCKPOOL_NO_INDEX if there is none
+ * @owner: its owner word then
+ * @offset: first damaged byte from the beginning of the block, negative before it;
+ *	of STALE, the byte that was touched
+ * @nr_damaged: damaged bytes in that zone
+ * @fill: what each byte of @dump should be
+ * @__reserved: zero
+ * @dump_size: bytes of @dump, 0 if nothing was damaged
+ * @dump_offset: where they were, as @offset
+ * @dump: what was found
+ * @by: who was calling when it was found; of a bad free or access, the culprit
+ * @alloc: who took the block last; with BLOCKPOOL_TRACK
+ * @free: who gave it back last; with BLOCKPOOL_TRACK
+ */
+struct blockpool_report {
+	__u64 seq;
+	__u32 kind;
+	__u32 found;
+	__u32 index;
+	__u32 owner;
+	__s64 offset;
+	__u32 nr_damaged;
+	__u8 fill;
+	__u8 __reserved;
+	__u16 dump_size;
+	__s64 dump_offset;
+	__u8 dump[BLOCKPOOL_DUMP_SIZE];
+	struct blockpool_track by;
+	struct blockpool_track alloc;
+	struct blockpool_track free;
+};
+
+/**
+ * struct blockpool_report_args - ioctl(BLOCKPOOL_IOC_REPORT), the next report
+ * @size: sizeof(struct blockpool_report_args)
+ * @report_size: sizeof(struct blockpool_report): the kernel fills as much of it as
+ *	it knows, the rest with zeros
+ * @cursor: in: 0 to begin, then as it came back: the report's seq
+ * @report: address of the struct blockpool_report
+ *
+ * The kernel keeps the last 64.  ENOENT after the last, EOPNOTSUPP as for CHECK.
+ * A client's poll() says POLLPRI as long as there is one that it has not been
+ * given.  Each is also in the kernel's log, within a rate limit.
+ */
+struct blockpool_report_args {
+	__u32 size;
+	__u32 report_size;
+	__u64 cursor;
+	__u64 report;
 };
 
 #define BLOCKPOOL_IOC_MAGIC	0xBE
@@ -350,5 +552,9 @@ struct blockpool_owners_args {
 #define BLOCKPOOL_IOC_LIST	_IO(BLOCKPOOL_IOC_MAGIC, 0x07)
 #define BLOCKPOOL_IOC_HOLDER	_IO(BLOCKPOOL_IOC_MAGIC, 0x08)
 #define BLOCKPOOL_IOC_OWNERS	_IO(BLOCKPOOL_IOC_MAGIC, 0x09)
+#define BLOCKPOOL_IOC_MODULES	_IO(BLOCKPOOL_IOC_MAGIC, 0x0a)
+#define BLOCKPOOL_IOC_CHECK	_IO(BLOCKPOOL_IOC_MAGIC, 0x0b)
+#define BLOCKPOOL_IOC_REPAIR	_IO(BLOCKPOOL_IOC_MAGIC, 0x0c)
+#define BLOCKPOOL_IOC_REPORT	_IO(BLOCKPOOL_IOC_MAGIC, 0x0d)
 
 #endif /* _UAPI_LINUX_BLOCKPOOL_H */
