@@ -10,7 +10,9 @@
 #include <limits.h>
 
 #include "kernel.h"
+#include "report.h"
 #include "thread.h"
+#include "watch.h"
 
 /* Indices on the stack at a time: 1 KiB, kind to threads with a small one. */
 #define PIECE		256U
@@ -63,22 +65,30 @@ static inline void *hold(struct blockpool *pool, u32 index)
 	return block_at(pool, index);
 }
 
+static void *hold_straight(struct blockpool *pool, u32 index)
+{
+	if (pool->tools)
+		bp_watch_taken(pool, index);
+	return hold(pool, index);
+}
+
 /*
  * The kernel writes the indices into the upper end of the caller's own array,
  * and they become addresses from the bottom up: where a pointer is as large as
  * two indices, address i covers indices 2i - n and 2i - n + 1, and as i < n both
  * have been read.
  */
-static int take_straight(struct blockpool *pool, void **blocks, u32 n)
+static int take_straight(struct blockpool *pool, void **blocks, u32 n,
+			 const void *caller)
 {
 	u32 *indices = (u32 *)(blocks + n) - n;
 	u32 i, index;
 
-	if (!bp_kernel_take(pool, indices, n, 0))
+	if (!bp_kernel_take(pool, indices, n, 0, caller))
 		return -1;
 	for (i = 0; i < n; i++) {
 		memcpy(&index, indices + i, sizeof(index));
-		blocks[i] = hold(pool, index);
+		blocks[i] = hold_straight(pool, index);
 	}
 	return 0;
 }
@@ -98,13 +108,14 @@ static int take_through(struct blockpool *pool, struct bp_magazine *magazine,
 }
 
 /* For many, what is in the magazine goes back first, to be taken with the rest. */
-static bp_slow int take_slow(struct blockpool *pool, void **blocks, u32 n)
+static bp_slow int take_slow(struct blockpool *pool, void **blocks, u32 n,
+			     const void *caller)
 {
 	struct bp_magazine *magazine = NULL;
 	int ret, error = errno;
 
 	if (inherited(pool))
-		return fail(ECHILD);
+		return bp_refuse_inherited(pool, caller);
 	if (n <= REFILL_MAX)
 		magazine = bp_thread_enter(pool);
 	else
@@ -112,27 +123,41 @@ static bp_slow int take_slow(struct blockpool *pool, void **blocks, u32 n)
 	if (magazine)
 		ret = take_through(pool, magazine, blocks, n);
 	else
-		ret = take_straight(pool, blocks, n);
+		ret = take_straight(pool, blocks, n, caller);
 	if (!ret)
 		errno = error;
 	return ret;
 }
 
-static bp_slow void *take_one_slow(struct blockpool *pool)
+static bp_slow void *take_one_slow(struct blockpool *pool, const void *caller)
 {
 	void *block;
 
-	return take_slow(pool, &block, 1) ? NULL : block;
+	return take_slow(pool, &block, 1, caller) ? NULL : block;
 }
 
-void *blockpool_alloc(struct blockpool *pool)
+/* Inlined always, as it asks for the caller, and not before it must. */
+static inline __attribute__((always_inline)) void *
+take_one(struct blockpool *pool)
 {
 	struct bp_magazine *magazine = bp_thread_magazine(pool);
 	u32 index;
 
 	if (!bp_likely(magazine && bp_magazine_take(magazine, &index)))
-		return take_one_slow(pool);
+		return take_one_slow(pool, bp_caller());
 	return hold(pool, index);
+}
+
+void *blockpool_alloc(struct blockpool *pool)
+{
+	return take_one(pool);
+}
+
+/* Of a bad argument; an inherited handle goes first. */
+static bp_slow int refuse(const struct blockpool *pool, const void *caller)
+{
+	return inherited(pool) ? bp_refuse_inherited(pool, caller) :
+				 fail(EINVAL);
 }
 
 void *blockpool_alloc_wait(struct blockpool *pool, int timeout_ms)
@@ -142,16 +167,16 @@ void *blockpool_alloc_wait(struct blockpool *pool, int timeout_ms)
 	void *block;
 
 	if (timeout_ms < -1) {
-		errno = inherited(pool) ? ECHILD : EINVAL;
+		refuse(pool, bp_caller());
 		return NULL;
 	}
-	block = blockpool_alloc(pool);
+	block = take_one(pool);
 	if (block || errno != EAGAIN)
 		return block;
-	if (bp_kernel_wait(pool, &index, timeout_ms))
+	if (bp_kernel_wait(pool, &index, timeout_ms, bp_caller()))
 		return NULL;
 	errno = error;
-	return hold(pool, index);
+	return hold_straight(pool, index);
 }
 
 int blockpool_alloc_bulk(struct blockpool *pool, void **blocks, unsigned int n)
@@ -159,7 +184,7 @@ int blockpool_alloc_bulk(struct blockpool *pool, void **blocks, unsigned int n)
 	struct bp_magazine *magazine = bp_thread_magazine(pool);
 
 	if (!n || n > BLOCKPOOL_BATCH_MAX)
-		return fail(inherited(pool) ? ECHILD : EINVAL);
+		return refuse(pool, bp_caller());
 	if (!bp_likely(magazine && bp_magazine_enter(magazine)))
 		goto slow;
 	if (!bp_likely(n <= magazine->stack.nr)) {
@@ -170,36 +195,55 @@ int blockpool_alloc_bulk(struct blockpool *pool, void **blocks, unsigned int n)
 	bp_magazine_leave(magazine);
 	return (int)n;
 slow:
-	return take_slow(pool, blocks, n) ? -1 : (int)n;
+	return take_slow(pool, blocks, n, bp_caller()) ? -1 : (int)n;
+}
+
+/*
+ * A block on its way to the kernel, its number in @index: false if it must be
+ * refused, with errno.
+ */
+static bool give_up(struct blockpool *pool, void *block, u32 *index)
+{
+	unsigned char *state;
+
+	*index = index_of(pool, block);
+	if (*index == BLOCKPOOL_NO_INDEX) {
+		errno = EINVAL;
+		return false;
+	}
+	state = &pool->states[*index];
+	if (*state == STATE_CACHED) {
+		errno = EPERM;
+		return false;
+	}
+	if (pool->tools)
+		bp_watch_freed(pool, *index, *state == STATE_HELD);
+	*state = STATE_UNKNOWN;
+	return true;
 }
 
 /*
  * Give a piece to the kernel in order; returns how many it took, with errno if
- * fewer than @n.  What it refuses is none of ours from then on.
+ * fewer than @n.  What it refuses is none of ours from then on.  In a pool for
+ * debugging it shall see, and report, what is refused for being no block.
  */
-static u32 put_straight(struct blockpool *pool, void **blocks, u32 n)
+static u32 put_straight(struct blockpool *pool, void **blocks, u32 n,
+			const void *caller)
 {
 	u32 indices[PIECE];
-	u32 good, done = 0;
-	int error = EINVAL;
+	u32 i, given, good = 0, done = 0;
+	int error;
 
-	for (good = 0; good < n; good++) {
-		unsigned char *state;
-
-		indices[good] = index_of(pool, blocks[good]);
-		if (indices[good] == BLOCKPOOL_NO_INDEX)
-			break;
-		state = &pool->states[indices[good]];
-		error = EPERM;
-		if (*state == STATE_CACHED)
-			break;
-		error = EINVAL;
-		*state = STATE_UNKNOWN;
-	}
-	if (good)
-		done = bp_kernel_put(pool, indices, good);
+	while (good < n && give_up(pool, blocks[good], &indices[good]))
+		good++;
+	error = errno;
+	given = good + (good < n && pool->flags & BLOCKPOOL_DEBUG);
+	if (given)
+		done = bp_kernel_put(pool, indices, given, caller);
 	if (done == good && good < n)
 		errno = error;
+	for (i = done + 1; pool->tools && i < good; i++)
+		bp_watch_shown(pool, indices[i]);	/* they are still ours */
 	return done;
 }
 
@@ -230,14 +274,15 @@ static u32 put_through(struct blockpool *pool, struct bp_magazine *magazine,
 }
 
 /* Returns how many were given back, with errno if fewer than @n. */
-static bp_slow u32 put_slow(struct blockpool *pool, void **blocks, u32 n)
+static bp_slow u32 put_slow(struct blockpool *pool, void **blocks, u32 n,
+			    const void *caller)
 {
 	struct bp_magazine *magazine;
 	u32 done, piece, some = 0;
 	int error = errno;
 
 	if (inherited(pool)) {
-		errno = ECHILD;
+		bp_refuse_inherited(pool, caller);
 		return 0;
 	}
 	for (done = 0; done < n; done += some) {
@@ -247,17 +292,20 @@ static bp_slow u32 put_slow(struct blockpool *pool, void **blocks, u32 n)
 		if (some)
 			continue;
 		piece = n - done < PIECE ? n - done : PIECE;
-		some = put_straight(pool, blocks + done, piece);
-		if (some < piece)
+		some = put_straight(pool, blocks + done, piece, caller);
+		if (some < piece) {
+			bp_report_free(pool, blocks[done + some], caller);
 			return done + some;
+		}
 	}
 	errno = error;
 	return done;
 }
 
-static bp_slow int put_one_slow(struct blockpool *pool, void *block)
+static bp_slow int put_one_slow(struct blockpool *pool, void *block,
+				const void *caller)
 {
-	return put_slow(pool, &block, 1) ? 0 : -1;
+	return put_slow(pool, &block, 1, caller) ? 0 : -1;
 }
 
 /* In a child no state says held, so that is asked before the status page is read. */
@@ -268,12 +316,12 @@ int blockpool_free(struct blockpool *pool, void *block)
 
 	if (!bp_likely(magazine && index != BLOCKPOOL_NO_INDEX &&
 		       pool->states[index] == STATE_HELD && !is_short(pool)))
-		return put_one_slow(pool, block);
+		return put_one_slow(pool, block, bp_caller());
 	pool->states[index] = STATE_CACHED;	/* before another can take it */
 	if (bp_likely(bp_magazine_put(magazine, index)))
 		return 0;
 	pool->states[index] = STATE_HELD;
-	return put_one_slow(pool, block);
+	return put_one_slow(pool, block, bp_caller());
 }
 
 /* How many went into the magazine, which has room for all or is left alone. */
@@ -295,13 +343,13 @@ int blockpool_free_bulk(struct blockpool *pool, void **blocks, unsigned int n)
 	u32 done = 0;
 
 	if (inherited(pool))
-		return fail(ECHILD);
+		return bp_refuse_inherited(pool, bp_caller());
 	if (!n || n > INT_MAX)
 		return fail(EINVAL);
 	if (bp_likely(!is_short(pool)))
 		done = put_fast(pool, blocks, n);
 	if (!bp_likely(done == n))
-		done += put_slow(pool, blocks + done, n - done);
+		done += put_slow(pool, blocks + done, n - done, bp_caller());
 	return done ? (int)done : -1;
 }
 
@@ -310,7 +358,7 @@ uint32_t blockpool_index(const struct blockpool *pool, const void *block)
 	uint32_t index;
 
 	if (inherited(pool)) {
-		errno = ECHILD;
+		bp_refuse_inherited(pool, bp_caller());
 		return BLOCKPOOL_NO_INDEX;
 	}
 	index = index_of(pool, block);
@@ -319,15 +367,26 @@ uint32_t blockpool_index(const struct blockpool *pool, const void *block)
 	return index;
 }
 
-void *blockpool_block(const struct blockpool *pool, uint32_t index)
+static bp_slow void *block_slow(const struct blockpool *pool, uint32_t index,
+				const void *caller)
 {
 	if (inherited(pool)) {
-		errno = ECHILD;
+		bp_refuse_inherited(pool, caller);
 		return NULL;
 	}
 	if (index >= pool->nr_blocks) {
 		errno = EINVAL;
 		return NULL;
 	}
+	if (pool->states[index] != STATE_HELD)
+		bp_watch_shown(pool, index);
+	return block_at(pool, index);
+}
+
+void *blockpool_block(const struct blockpool *pool, uint32_t index)
+{
+	if (!bp_likely(*pool->here == HERE_PLAIN &&
+		       index < pool->nr_blocks))
+		return block_slow(pool, index, bp_caller());
 	return block_at(pool, index);
 }

@@ -30,7 +30,11 @@
  * blocks are held.  All threads of a handle keep no more than the pool's status
  * page advises, nor than an eighth of the pool's client_max, and what a thread
  * keeps goes back when it ends or calls blockpool_flush().  A block that was
- * taken by a call of this library must be given back by one.
+ * taken by a call of this library must be given back by one.  Pools with a flag for
+ * debugging and isolated ones have no magazines.
+ *
+ * With BLOCKPOOL_DEBUG in the environment, a free that is refused and a call on an
+ * inherited handle are printed on stderr with the call stack.
  */
 #ifndef BLOCKPOOL_H
 #define BLOCKPOOL_H
@@ -52,10 +56,14 @@ struct blockpool;
  * @block_size: bytes a block, 1 to BLOCKPOOL_BLOCK_SIZE_MAX (4 MiB)
  * @nr_blocks: 1 to BLOCKPOOL_BLOCKS_MAX (2^24)
  * @flags: BLOCKPOOL_PERSIST: keep the pool until it is unlinked;
- *	BLOCKPOOL_ON_NODE: blocks in the memory of @node
+ *	BLOCKPOOL_ON_NODE: blocks in the memory of @node;
+ *	BLOCKPOOL_ISOLATED: only who holds a block can touch it;
+ *	BLOCKPOOL_DEBUG or some of BLOCKPOOL_GUARD, _POISON, _TRACK and
+ *	_CONSISTENCY: find out who misuses blocks
  * @mode: permission bits as of a file; 0 means 0600
  * @client_max: most blocks that one handle may hold; 0 means no limit
  * @node: NUMA node, with BLOCKPOOL_ON_NODE
+ * @reserve: so many of the free blocks are kept for kernel callers
  */
 struct blockpool_attr {
 	const char *name;
@@ -65,6 +73,7 @@ struct blockpool_attr {
 	mode_t mode;
 	uint32_t client_max;
 	uint32_t node;
+	uint32_t reserve;
 };
 
 /*

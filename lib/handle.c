@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR MIT
 /* The life of a handle, and what may be asked about it and its pool. */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "modules.h"
+#include "report.h"
 #include "thread.h"
+#include "watch.h"
+#include "wiped.h"
 
 static int device_open(int oflags)
 {
@@ -51,7 +55,7 @@ static struct blockpool *handle_open(int oflags)
 	if (madvise(memory + page, page, MADV_WIPEONFORK))
 		goto unmap;
 
-	memory[page] = 1;
+	memory[page] = HERE_PLAIN;
 	pool = (struct blockpool *)(memory + page) - 1;
 	pool->here = memory + page;
 	pool->fd = fd;
@@ -75,10 +79,13 @@ static int map_blocks(struct blockpool *pool, const struct blockpool_info *info,
 	base = mmap(NULL, pool->map_size, prot, MAP_SHARED, pool->fd, 0);
 	if (base == MAP_FAILED)
 		return -1;
-	pool->base = base;
+	pool->base = (unsigned char *)base + info->block_offset;
+	pool->block_offset = info->block_offset;
+	pool->block_size = info->block_size;
 	pool->nr_blocks = info->nr_blocks;
 	pool->client_max = info->client_max;
 	pool->stride = bp_stride_init(info->stride);
+	pool->flags = info->flags & (BLOCKPOOL_DEBUG | BLOCKPOOL_ISOLATED);
 	return 0;
 }
 
@@ -96,13 +103,29 @@ static int map_status(struct blockpool *pool, const struct blockpool_info *info)
 
 static int map_states(struct blockpool *pool)
 {
-	void *states = mmap(NULL, pool->nr_blocks, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	pool->states = bp_map_wiped(pool->nr_blocks);
+	return pool->states ? 0 : -1;
+}
 
-	if (states == MAP_FAILED)
+/*
+ * Find out who watches.  BLOCKPOOL_DEBUG in the environment asks for reports, and
+ * as "0" for the magazines, which tools would else keep away.
+ */
+static int start_debug(struct blockpool *pool)
+{
+	const char *debug = secure_getenv("BLOCKPOOL_DEBUG");
+	bool off = debug && !strcmp(debug, "0");
+
+	pool->reports = debug && *debug && !off;
+	if ((pool->reports || pool->flags & BLOCKPOOL_TRACK) &&
+	    !bp_modules_open())
 		return -1;
-	pool->states = states;
-	return madvise(states, pool->nr_blocks, MADV_WIPEONFORK);
+	pool->tools = off ? 0 : bp_watch_tools();
+	if (pool->tools) {
+		bp_watch_open(pool);
+		*pool->here = HERE_WATCHED;
+	}
+	return 0;
 }
 
 /* Map the pool that the handle's client is attached to, and be ready for use. */
@@ -111,7 +134,7 @@ static int handle_map(struct blockpool *pool, int prot)
 	struct blockpool_info info;
 
 	if (blockpool_info(pool, &info) || map_blocks(pool, &info, prot) ||
-	    map_status(pool, &info) || map_states(pool))
+	    map_status(pool, &info) || map_states(pool) || start_debug(pool))
 		return -1;
 	bp_thread_open(pool);
 	return 0;
@@ -143,6 +166,7 @@ struct blockpool *blockpool_create(const struct blockpool_attr *attr)
 	args.mode = attr->mode;
 	args.client_max = attr->client_max;
 	args.node = attr->node;
+	args.reserve = attr->reserve;
 
 	pool = handle_open(O_RDWR);
 	if (!pool)
@@ -206,13 +230,15 @@ int blockpool_close(struct blockpool *pool)
 		blockpool_flush(pool);	/* freed by us, not reclaimed */
 		bp_thread_close(pool);
 	}
+	if (pool->tools)
+		bp_watch_close(pool);
 	if (pool->states)
 		munmap(pool->states, pool->nr_blocks);
 	if (pool->status && !inherited(pool))
 		munmap((void *)pool->status, sizeof(*pool->status));
 	if (pool->base && !inherited(pool))
-		munmap(pool->base, pool->map_size);
-	munmap((void *)(pool->here - page), 2 * page);
+		munmap(pool->base - pool->block_offset, pool->map_size);
+	munmap(pool->here - page, 2 * page);
 	return close(fd);
 }
 
@@ -236,7 +262,7 @@ int blockpool_unlink(const char *name)
 int blockpool_info(struct blockpool *pool, struct blockpool_info *info)
 {
 	if (inherited(pool))
-		return fail(ECHILD);
+		return bp_refuse_inherited(pool, bp_caller());
 	*info = (struct blockpool_info){ .size = sizeof(*info) };
 	return ioctl(pool->fd, BLOCKPOOL_IOC_INFO, info);
 }
@@ -244,12 +270,13 @@ int blockpool_info(struct blockpool *pool, struct blockpool_info *info)
 int blockpool_stats(struct blockpool *pool, struct blockpool_stats *stats)
 {
 	if (inherited(pool))
-		return fail(ECHILD);
+		return bp_refuse_inherited(pool, bp_caller());
 	*stats = (struct blockpool_stats){ .size = sizeof(*stats) };
 	return ioctl(pool->fd, BLOCKPOOL_IOC_STATS, stats);
 }
 
 int blockpool_fd(const struct blockpool *pool)
 {
-	return inherited(pool) ? fail(ECHILD) : pool->fd;
+	return inherited(pool) ? bp_refuse_inherited(pool, bp_caller()) :
+				 pool->fd;
 }

@@ -15,6 +15,10 @@
 #define bp_hidden	__attribute__((visibility("hidden")))
 #define bp_initial_exec	__attribute__((tls_model("initial-exec")))
 
+/* Where a call of the library was made: the first frame of its call stack. */
+#define bp_caller() \
+	__builtin_extract_return_addr(__builtin_return_address(0))
+
 /*
  * What this process knows of a block, one byte each, checked on every free.
  * Plain bytes: two threads that free one block in the same nanoseconds can slip
@@ -24,6 +28,13 @@ enum {
 	STATE_UNKNOWN,		/* free, or came by other ways: ask the kernel */
 	STATE_HELD,		/* taken through this handle */
 	STATE_CACHED,		/* in a magazine of this process */
+};
+
+/* What *@here says. */
+enum {
+	HERE_INHERITED,		/* wiped */
+	HERE_PLAIN,
+	HERE_WATCHED,		/* a tool is to be told of each block shown */
 };
 
 /*
@@ -45,8 +56,17 @@ struct blockpool {
 	int fd;
 	u32 client_max;
 	u32 reserved;		/* room of all threads' magazines; atomic */
-	const unsigned char *here;
+	unsigned char *here;
 	size_t map_size;
+
+	/* What only calls that ask the kernel look at. */
+	u32 flags;		/* BLOCKPOOL_DEBUG, BLOCKPOOL_ISOLATED */
+	u32 block_size;
+	u32 block_offset;	/* of block 0 in the mapping */
+	u32 told;		/* bytes of the text of modules handed over */
+	unsigned char tools;	/* that watch the memory: see watch.h */
+	bool reports;		/* misuse is printed */
+	struct blockpool *next;	/* with tools */
 } __attribute__((aligned(64)));
 
 static inline int fail(int error)
@@ -57,7 +77,16 @@ static inline int fail(int error)
 
 static inline bool inherited(const struct blockpool *pool)
 {
-	return !*pool->here;
+	return *pool->here == HERE_INHERITED;
+}
+
+/*
+ * One with no magazines: its blocks come and go one call of the kernel each, so
+ * that this or a tool sees each of them.
+ */
+static inline bool is_direct(const struct blockpool *pool)
+{
+	return pool->flags || pool->tools;
 }
 
 /* The pool is short: somebody waits for blocks.  Not for an inherited handle. */

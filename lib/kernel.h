@@ -6,17 +6,23 @@
 #include "internal.h"
 
 /*
+ * Where the pool tracks its blocks, the call stack from @caller on is handed over
+ * too: see bp_trace().
+ */
+
+/*
  * Take @n indices or none, and up to @extra more if there are plenty.  Returns how
  * many, 0 with errno for none.
  */
-u32 bp_kernel_take(struct blockpool *pool, u32 *indices, u32 n,
-		   u32 extra) bp_hidden;
+u32 bp_kernel_take(struct blockpool *pool, u32 *indices, u32 n, u32 extra,
+		   const void *caller) bp_hidden;
 
 /* Take one, waiting for it. */
-int bp_kernel_wait(struct blockpool *pool, u32 *index,
-		   int timeout_ms) bp_hidden;
+int bp_kernel_wait(struct blockpool *pool, u32 *index, int timeout_ms,
+		   const void *caller) bp_hidden;
 
 /* How many were put back; errno tells why, if fewer than @n. */
-u32 bp_kernel_put(struct blockpool *pool, const u32 *indices, u32 n) bp_hidden;
+u32 bp_kernel_put(struct blockpool *pool, const u32 *indices, u32 n,
+		  const void *caller) bp_hidden;
 
 #endif /* BLOCKPOOL_KERNEL_H */

@@ -10,10 +10,11 @@
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/mman.h>
 
 #include "kernel.h"
+#include "report.h"
 #include "thread.h"
+#include "wiped.h"
 
 /*
  * glibc keeps the values of so many keys in the thread itself; to set another may
@@ -99,7 +100,7 @@ int bp_thread_refill(struct blockpool *pool, struct bp_magazine *magazine,
 	struct bp_stack *stack = &magazine->stack;
 	u32 *to = &stack->elements[stack->nr];
 	u32 extra = is_short(pool) ? 0 : stack->size / 2;
-	u32 i, n = bp_kernel_take(pool, to, need - stack->nr, extra);
+	u32 i, n = bp_kernel_take(pool, to, need - stack->nr, extra, NULL);
 
 	if (!n)
 		return -1;
@@ -116,9 +117,11 @@ static int put_all(struct blockpool *pool, const u32 *indices, u32 n)
 	u32 done;
 
 	for (done = 0; done < n; done++) {
-		done += bp_kernel_put(pool, indices + done, n - done);
-		if (done < n)
-			ret = -1;
+		done += bp_kernel_put(pool, indices + done, n - done, NULL);
+		if (done == n)
+			break;
+		bp_report_free(pool, block_at(pool, indices[done]), NULL);
+		ret = -1;
 	}
 	return ret;
 }
@@ -139,26 +142,12 @@ int bp_thread_flush(struct blockpool *pool, struct bp_magazine *magazine,
 	return ret;
 }
 
-/* Memory for itself that is all zeros, and is so again in a child; or NULL. */
-static void *map_wiped(size_t size)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (memory == MAP_FAILED)
-		return NULL;
-	if (!madvise(memory, size, MADV_WIPEONFORK))
-		return memory;
-	munmap(memory, size);
-	return NULL;
-}
-
 static_assert(MAGAZINE_GAP + sizeof(struct bp_magazine) +
 	      MAGAZINE_SPACE * sizeof(u32) <= MAGAZINE_BYTES, "one page");
 
 static struct bp_magazine *magazine_map(void)
 {
-	char *page = map_wiped(MAGAZINE_BYTES);
+	char *page = bp_map_wiped(MAGAZINE_BYTES);
 
 	return page ? (void *)(page + MAGAZINE_GAP) : NULL;
 }
@@ -223,7 +212,7 @@ int blockpool_flush(struct blockpool *pool)
 	int ret;
 
 	if (inherited(pool))
-		return fail(ECHILD);
+		return bp_refuse_inherited(pool, bp_caller());
 	magazine = bp_thread_magazine(pool);
 	if (!magazine)
 		return 0;
@@ -240,7 +229,7 @@ void bp_thread_open(struct blockpool *pool)
 	int i = THREAD_SLOTS;
 
 	pool->serial = 1;
-	if (registry) {
+	if (registry && !is_direct(pool)) {
 		pthread_mutex_lock(&registry->lock);
 		pool->serial = ++last_serial;
 		for (i = 0; i < THREAD_SLOTS && registry->open[i]; i++)
@@ -311,7 +300,7 @@ static __attribute__((constructor)) void thread_init(void)
 	if (pthread_key_create(&key, thread_end))
 		return;
 	if (key < KEYS_IN_THREAD)
-		registry = map_wiped(sizeof(*registry));
+		registry = bp_map_wiped(sizeof(*registry));
 	if (!registry)
 		pthread_key_delete(key);
 }

@@ -10,8 +10,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
-#include "blockpool.h"
-#include "model.h"
+#include "library.h"
 
 #define BLOCK_SIZE	1500
 #define STRIDE		1536
@@ -19,13 +18,6 @@
 #define NR_THREADS	4
 #define ROUNDS		3000
 #define BATCH		5
-
-/* The call fails with this errno. */
-#define EXPECT_ERRNO(error, failed) do {	\
-	errno = 0;				\
-	EXPECT_TRUE(failed);			\
-	EXPECT_EQ(error, errno);		\
-} while (0)
 
 static bool fd_is_open(int fd)
 {
@@ -89,7 +81,7 @@ TEST(create_hands_all_fields_on)
 	struct blockpool_attr attr = {
 		.name = "exactly-31-characters-long-name",
 		.block_size = 3000, .nr_blocks = 9, .flags = BLOCKPOOL_PERSIST,
-		.mode = 0640, .client_max = 5, .node = 3,
+		.mode = 0640, .client_max = 5, .node = 3, .reserve = 4,
 	};
 	struct blockpool_create_args *args = &model.created;
 	struct blockpool *pool;
@@ -104,7 +96,7 @@ TEST(create_hands_all_fields_on)
 	EXPECT_EQ(0640u, args->mode);
 	EXPECT_EQ(5u, args->client_max);
 	EXPECT_EQ(3u, args->node);
-	EXPECT_EQ(0u, args->__reserved);
+	EXPECT_EQ(4u, args->reserve);
 	EXPECT_EQ(O_RDWR | O_CLOEXEC, model.open_flags);
 	EXPECT_EQ(0, blockpool_close(pool));
 }

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 
 #include "kselftest_harness.h"
-#include "blockpool.h"
-#include "model.h"
+#include "library.h"
 
 #define NR_BLOCKS	1024
 #define CACHE_MAX	256		/* for this a first thread has room for: */
@@ -18,12 +17,6 @@
 #define NR_HANDLES	11		/* more than have magazines */
 #define NR_IDLE		32
 #define MANY		700
-
-#define EXPECT_ERRNO(error, failed) do {	\
-	errno = 0;				\
-	EXPECT_TRUE(failed);			\
-	EXPECT_EQ(error, errno);		\
-} while (0)
 
 /* So many calls were made since the last look, the last one for so many blocks. */
 #define EXPECT_IOCTLS(nr, count) do {		\
@@ -50,25 +43,6 @@ FIXTURE_SETUP(magazine)
 FIXTURE_TEARDOWN(magazine)
 {
 	EXPECT_EQ(0, blockpool_close(self->pool));
-}
-
-static bool take(struct blockpool *pool, void **blocks, int n)
-{
-	while (n--) {
-		blocks[n] = blockpool_alloc(pool);
-		if (!blocks[n])
-			return false;
-	}
-	return true;
-}
-
-static bool give(struct blockpool *pool, void **blocks, int n)
-{
-	while (n--) {
-		if (blockpool_free(pool, blocks[n]))
-			return false;
-	}
-	return true;
 }
 
 TEST_F(magazine, one_call_for_half_a_magazine)

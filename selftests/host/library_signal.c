@@ -9,8 +9,7 @@
 #include <stdlib.h>
 
 #include "kselftest_harness.h"
-#include "blockpool.h"
-#include "model.h"
+#include "library.h"
 
 #define NR_BLOCKS	1024
 #define CACHE_MAX	256
@@ -23,12 +22,6 @@ int main(void)
 	ksft_exit_skip("single steps are known for x86-64 only\n");
 }
 #else
-
-#define EXPECT_ERRNO(error, failed) do {	\
-	errno = 0;				\
-	EXPECT_TRUE(failed);			\
-	EXPECT_EQ(error, errno);		\
-} while (0)
 
 FIXTURE(signals)
 {
@@ -46,25 +39,6 @@ FIXTURE_SETUP(signals)
 FIXTURE_TEARDOWN(signals)
 {
 	EXPECT_EQ(0, blockpool_close(self->pool));
-}
-
-static bool take(struct blockpool *pool, void **blocks, int n)
-{
-	while (n--) {
-		blocks[n] = blockpool_alloc(pool);
-		if (!blocks[n])
-			return false;
-	}
-	return true;
-}
-
-static bool give(struct blockpool *pool, void **blocks, int n)
-{
-	while (n--) {
-		if (blockpool_free(pool, blocks[n]))
-			return false;
-	}
-	return true;
 }
 
 /* What a handler does it with, and what came of it. */
@@ -163,6 +137,37 @@ TEST_F(signals, a_handler_may_come_at_any_instruction)
 		seen[index] = true;
 	}
 	EXPECT_ERRNO(EAGAIN, !blockpool_alloc(self->pool));
+}
+
+/*
+ * Of a pool that tracks its blocks also while a call stack is taken.  What is found
+ * on the way is known before, for it is noted with all signals blocked.
+ */
+TEST(a_handler_may_come_at_any_instruction_of_a_stack)
+{
+	struct sigaction action = { .sa_handler = handle_step };
+	struct blockpool *pool;
+	void *block;
+	int ret = -1;
+
+	model_init_flags(64, NR_BLOCKS, BLOCKPOOL_TRACK);
+	pool = blockpool_open(NULL, O_RDWR);
+	ASSERT_NE(NULL, pool);
+	step.pool = pool;
+	ASSERT_EQ(0, sigaction(SIGTRAP, &action, NULL));
+	ASSERT_EQ(0, raise(SIGTRAP));
+	set_trap(true);
+	block = blockpool_alloc(pool);
+	if (block)
+		ret = blockpool_free(pool, block);
+	set_trap(false);
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(0, step.errors);
+	EXPECT_LT(5000, step.steps);
+	TH_LOG("%ld instructions interrupted", step.steps);
+	EXPECT_EQ(0, blockpool_free(pool, step.block));
+	EXPECT_EQ(0u, model_held());
+	EXPECT_EQ(0, blockpool_close(pool));
 }
 
 /* Leaves a call for good at the instruction whose number is in step.steps. */

@@ -16,20 +16,29 @@
 struct model model;
 __thread bool model_inside;
 
-void *__real_mmap(void *at, size_t size, int prot, int flags, int fd,
-		  off_t offset);
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct bp_geometry geo;		/* all that follows is under the lock */
 static struct bp_stack *stack;
 static __u32 *owners;
 static __u32 block_size;
 
+static u32 blocks_with(u32 flags)
+{
+	return (flags & BLOCKPOOL_GUARD ? BP_GUARDED : 0) |
+	       (flags & BLOCKPOOL_ISOLATED ? BP_PAGED : 0);
+}
+
 void model_init(__u32 size, __u32 nr_blocks)
 {
-	model = (struct model){ .fd = -1 };
+	model_init_flags(size, nr_blocks, 0);
+}
+
+void model_init_flags(__u32 size, __u32 nr_blocks, __u32 flags)
+{
+	model = (struct model){ .fd = -1, .flags = flags };
 	block_size = size;
-	bp_geometry_init(&geo, size, nr_blocks, sysconf(_SC_PAGESIZE), BP_CHUNK_EASY);
+	bp_geometry_init(&geo, size, nr_blocks, sysconf(_SC_PAGESIZE),
+			 BP_CHUNK_EASY, blocks_with(flags));
 	free(stack);
 	free(owners);
 	stack = calloc(1, bp_stack_bytes(nr_blocks));
@@ -84,7 +93,10 @@ static int model_info(struct blockpool_info *info)
 {
 	if (info->size != sizeof(*info))
 		return EINVAL;
+	strcpy(info->name, "model");
+	info->flags = model.flags;
 	info->block_size = block_size;
+	info->block_offset = geo.front;
 	info->nr_blocks = geo.nr_blocks;
 	info->stride = geo.stride;
 	info->map_size = model.map_size ? model.map_size : geo.map_size;
@@ -117,12 +129,46 @@ static u32 model_extra(const struct blockpool_alloc_args *args)
 	return extra;
 }
 
+/* Only pools that track look at the stack, as far as there is room for it. */
+static void model_stack(struct model_stack *to, u64 frames, u32 nr)
+{
+	if (!(model.flags & BLOCKPOOL_TRACK))
+		return;
+	to->nr = nr < BLOCKPOOL_FRAMES_MAX ? nr : BLOCKPOOL_FRAMES_MAX;
+	memcpy(to->frames, (void *)(uintptr_t)frames,
+	       to->nr * sizeof(*to->frames));
+}
+
+static int model_modules(const struct blockpool_modules_args *args)
+{
+	if (args->size != sizeof(*args) || !args->length ||
+	    args->length > BLOCKPOOL_MODULES_SIZE)
+		return EINVAL;
+	if (!(model.flags & BLOCKPOOL_TRACK))
+		return EOPNOTSUPP;
+	memcpy(model.modules, (void *)(uintptr_t)args->text, args->length);
+	model.modules[args->length] = '\0';
+	model.nr_modules++;
+	return 0;
+}
+
+static int model_owners(const struct blockpool_owners_args *args)
+{
+	if (args->size != sizeof(*args) || !args->count ||
+	    args->first > geo.nr_blocks ||
+	    args->count > geo.nr_blocks - args->first)
+		return EINVAL;
+	memcpy((void *)(uintptr_t)args->owners, owners + args->first,
+	       args->count * sizeof(*owners));
+	return 0;
+}
+
 static int model_alloc(struct blockpool_alloc_args *args)
 {
 	u32 *indices = (u32 *)(uintptr_t)args->indices;
 	u32 batch[BLOCKPOOL_BATCH_MAX], extra, i;
 
-	if (args->size != sizeof(*args) || !args->count || args->__reserved ||
+	if (args->size != sizeof(*args) || !args->count ||
 	    args->count > BLOCKPOOL_BATCH_MAX ||
 	    args->extra > BLOCKPOOL_BATCH_MAX - args->count ||
 	    (args->extra && args->flags))
@@ -130,9 +176,12 @@ static int model_alloc(struct blockpool_alloc_args *args)
 	model.timeout_ms = args->timeout_ms;
 	model.nr_ioctls++;
 	model.last_count = args->count + args->extra;
+	model_stack(&model.alloc, args->frames, args->nr_frames);
 	if (model.client_max &&
 	    geo.nr_blocks - stack->nr + args->count > model.client_max)
 		return EDQUOT;
+	if (model.others_wait && !args->flags)
+		return EAGAIN;
 	if (!bp_stack_pop_bulk(stack, batch, args->count))
 		return args->flags & BLOCKPOOL_ALLOC_WAIT ? ETIMEDOUT : EAGAIN;
 	extra = model_extra(args);
@@ -154,9 +203,11 @@ static int model_free(struct blockpool_free_args *args)
 		return EINVAL;
 	model.nr_ioctls++;
 	model.last_count = args->count;
+	model_stack(&model.free, args->frames, args->nr_frames);
 	for (args->done = 0; args->done < args->count; args->done++) {
 		u32 index = indices[args->done];
 
+		model.last_index = index;
 		if (index >= geo.nr_blocks)
 			return EINVAL;
 		if (owners[index] != MODEL_CLIENT)
@@ -179,14 +230,18 @@ static int dispatch(unsigned long request, void *arg)
 	case BLOCKPOOL_IOC_STATS:	return model_stats(arg);
 	case BLOCKPOOL_IOC_ALLOC:	return model_alloc(arg);
 	case BLOCKPOOL_IOC_FREE:	return model_free(arg);
+	case BLOCKPOOL_IOC_OWNERS:	return model_owners(arg);
+	case BLOCKPOOL_IOC_MODULES:	return model_modules(arg);
 	default:			return ENOTTY;
 	}
 }
 
 int __wrap_open(const char *path, int flags, ...)
 {
-	if (strcmp(path, "/dev/blockpool") || model.open_error) {
-		errno = model.open_error ? model.open_error : ENOENT;
+	if (strcmp(path, "/dev/blockpool"))
+		return __real_open(path, flags);
+	if (model.open_error) {
+		errno = model.open_error;
 		return -1;
 	}
 	model.open_flags = flags;
@@ -209,8 +264,13 @@ int __wrap_open(const char *path, int flags, ...)
 void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd,
 		  off_t offset)
 {
-	void *memory = __real_mmap(at, size, prot, flags, fd, offset);
+	void *memory;
 
+	if (model.fail_mmap && !--model.fail_mmap) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	memory = __real_mmap(at, size, prot, flags, fd, offset);
 	if (memory != MAP_FAILED && fd >= 0)
 		madvise(memory, size, MADV_DONTFORK);
 	return memory;

@@ -15,13 +15,20 @@
 
 #define MODEL_CLIENT	7U	/* the id of the one client */
 
+struct model_stack {
+	__u32 nr;
+	__u64 frames[BLOCKPOOL_FRAMES_MAX];
+};
+
 struct model {
 	/* What a test sets. */
 	int open_error;			/* errno that open() shall give, or 0 */
 	unsigned long fail_request;	/* ioctl that shall fail with ... */
 	int fail_error;
+	int fail_mmap;			/* which mmap() from now on fails, or 0 */
 	__u64 map_size;			/* in INFO, if not 0 */
 	__u32 client_max;		/* 0: no limit */
+	bool others_wait;		/* only who waits too gets a block */
 	struct blockpool_status *status;	/* of the last open */
 
 	/* What a test may look at. */
@@ -34,6 +41,11 @@ struct model {
 	int timeout_ms;
 	unsigned int nr_ioctls;		/* ALLOC and FREE only */
 	__u32 last_count;		/* of the last of these */
+	__u32 last_index;		/* of the last that was to be freed */
+	__u32 flags;			/* of the pool */
+	struct model_stack alloc, free;	/* of the last, if the pool tracks */
+	unsigned int nr_modules;	/* MODULES so far, and what the last said */
+	char modules[BLOCKPOOL_MODULES_SIZE + 1];
 };
 
 extern struct model model;
@@ -41,6 +53,7 @@ extern __thread bool model_inside;	/* a call of this thread is under way */
 
 /* An empty pool as CREATE or ATTACH will find it. */
 void model_init(__u32 block_size, __u32 nr_blocks);
+void model_init_flags(__u32 block_size, __u32 nr_blocks, __u32 flags);
 __u32 model_held(void);
 
 /* Give a block to somebody else, or to the client. */
@@ -50,6 +63,8 @@ void model_lend(__u32 index);
 /* The linker lets these stand for open(), ioctl() and mmap(). */
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
+int __real_open(const char *path, int flags, ...);
+void *__real_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 
 #endif /* HOST_MODEL_H */
