@@ -87,8 +87,8 @@ out='' err='' status=0
 
 run()
 {
-	# A watch that should end at once but does not must not hold up the rest.
-	[[ " $* " != *" watch "* ]] || set -- timeout 20 "$@"
+	# What should end at once but does not must not hold up the rest.
+	[[ " $* " != *" "@(watch|reports)" "* ]] || set -- timeout 20 "$@"
 	status=0
 	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
 	IFS= read -r -d '' out <"$tmp/out"
@@ -171,8 +171,8 @@ for _ in range(int(clients)):
     fd = os.open("/dev/blockpool", os.O_RDWR)
     fcntl.ioctl(fd, 0xBE01, struct.pack("=II32s", 40, 0, pool.encode()))
     indices = array.array("I", [0] * int(count))
-    fcntl.ioctl(fd, 0xBE04, struct.pack("=IIIiQII", 32, 0, len(indices), 0,
-                                        indices.buffer_info()[0], 0, 0))
+    fcntl.ioctl(fd, 0xBE04, struct.pack("=IIIiQIIQ", 40, 0, len(indices), 0,
+                                        indices.buffer_info()[0], 0, 0, 0))
 print("ready", flush=True)
 time.sleep(600)
 EOF
@@ -234,7 +234,7 @@ make_pool()
 
 # --- the command line ---
 
-commands=(load unload create rm list show holders watch)
+commands=(load unload create rm list show holders watch check reports repair)
 
 help_and_version()
 {
@@ -264,6 +264,10 @@ misuse()
 	fails 2 "show needs POOL" "$ctl" show &&
 	fails 2 "holders needs POOL" "$ctl" holders &&
 	fails 2 "watch needs POOL" "$ctl" watch &&
+	fails 2 "check needs POOL" "$ctl" check &&
+	fails 2 "reports needs POOL" "$ctl" reports &&
+	fails 2 "repair needs POOL" "$ctl" repair &&
+	fails 2 "'--follow' does not belong to check" "$ctl" check x --follow &&
 	fails 2 "rm needs NAME" "$ctl" rm &&
 	fails 2 "create needs NAME" "$ctl" create &&
 	fails 2 "too many" "$ctl" list default &&
@@ -302,7 +306,8 @@ create_and_list()
 	json 'j.name == "ctl-a" and j.created is True and
 	      j.block_size == 2000 and j.nr_blocks == 3072 and
 	      j.stride >= 2000 and j.map_size >= 3072 * j.stride and
-	      j.client_max == 7 and j.mode == "0640"' \
+	      j.client_max == 7 and j.mode == "0640" and j.persist is True and
+	      j.reserve == 0 and j.isolated is False and j.debug == ""' \
 		"$ctl" --json create ctl-a --block-size 2000 --nr-blocks 3k \
 		--mode 0640 --client-max 7 --node 0 || return
 	json '[(2000, 3072, 3072, 0, 0, "0640", 0, True)] ==
@@ -310,8 +315,30 @@ create_and_list()
 		p.mode, p.uid, p.persist) for p in j if p.name == "ctl-a"]' \
 		"$ctl" list --json || return
 	works "$ctl" list || return
-	grep -Eq '^ctl-a +2000 +3072 +3072 +0 +0 +0640 +root:root$' "$tmp/out" ||
+	grep -Eq '^ctl-a +2000 +3072 +3072 +0 +0 +0640  - +root:root$' "$tmp/out" ||
 		no "list: $out"
+}
+
+create_with_flags()
+{
+	json 'j.reserve == 3 and j.isolated is True and j.debug == "GPTC"' \
+		"$ctl" --json create ctl-f --block-size 100 --nr-blocks 4 \
+		--reserve 3 --isolated --debug CTPG || return
+	make_pool ctl-g 100 4 --debug TP || return
+	json '[("GPTC", True), ("PT", False)] ==
+	      sorted((p.debug, p.isolated) for p in j if p.debug)' \
+		"$ctl" list --json || return
+	json 'j.reserve == 3 and j.isolated is True and j.debug == "GPTC" and
+	      j.nr_quarantined == 0 and j.reports == 0' \
+		"$ctl" show ctl-f --json || return
+	works "$ctl" list || return
+	grep -Eq '^ctl-f .* 0600  GPTCI  root:root$' "$tmp/out" &&
+	grep -Eq '^ctl-g .* 0600  PT     root:root$' "$tmp/out" ||
+		no "list: $out" || return
+	works "$ctl" show ctl-f || return
+	[[ ${out%%$'\n'*} = *', isolated, debug GPTC' &&
+	   $out = *', persistent, reserve 3'$'\n'* ]] || no "show: $out" || return
+	works "$ctl" rm ctl-f && works "$ctl" rm ctl-g
 }
 
 create_refused()
@@ -331,6 +358,12 @@ create_refused()
 		--nr-blocks 16M &&
 	fails 1 "no NUMA node 4096" "$ctl" create ctl-b --block-size 1 \
 		--nr-blocks 1 --node 4096 &&
+	fails 2 "--reserve must leave" "$ctl" create ctl-b --block-size 1 \
+		--nr-blocks 5 --reserve 5 &&
+	fails 2 "--debug takes letters of GPTC" "$ctl" create ctl-b \
+		--block-size 1 --nr-blocks 1 --debug GX &&
+	fails 2 "--debug takes letters of GPTC" "$ctl" create ctl-b \
+		--block-size 1 --nr-blocks 1 --debug= &&
 	! pool_names | grep -qx ctl-b
 }
 
@@ -393,6 +426,7 @@ remove_in_use()
 }
 
 check "create makes the pool that list shows" create_and_list
+check "create makes debug and isolated pools, with a reserve" create_with_flags
 check "create refuses what cannot be" create_refused
 check "bad numbers and modes are refused" bad_numbers
 check "a name may hold any printable sign" odd_names
@@ -580,7 +614,7 @@ watch_file()
 }
 
 # A change of the terminal's size brings the next frame at once: here, after a
-# process came, took ten blocks and was killed.
+# process came, took ten blocks and was killed. The times are rounded to 0.1 s.
 watch_rates()
 {
 	local watcher lines
@@ -595,8 +629,8 @@ watch_rates()
 	judged 'j[0].allocs_per_second is None and
 		j[1].allocs == j[0].allocs + 10 and
 		j[1].reclaimed == j[0].reclaimed + 10 and
-		abs(j[1].allocs_per_second - 10 / (j[1].time - j[0].time)) <
-		2 / (j[1].time - j[0].time) and
+		abs(j[1].allocs_per_second * (j[1].time - j[0].time) - 10) <
+		1 + 0.11 * j[1].allocs_per_second and
 		j[1].frees_per_second == 0' "[${lines[0]}, ${lines[1]}]"
 }
 
@@ -650,6 +684,286 @@ check "watch keeps no pool alive and ends with it" watch_gone
 check "watch leaves the terminal as it was" watch_terminal
 check "watch keeps within the terminal's height" watch_height
 
+# --- debug mode ---
+
+# crime POOL WHAT COMM PATH: commits it and says in which block. The stack that
+# goes with each call is a call in libc, and one in PATH.
+cat >"$tmp/crime" <<'EOF'
+import array, ctypes, fcntl, mmap, os, struct, sys, time
+
+pool, what, comm, path = sys.argv[1:]
+maps = [line.split() for line in open("/proc/self/maps")]
+libc = next(line[5] for line in maps if "/libc." in line[-1])
+base = min(int(line[0].split("-")[0], 16) for line in maps if line[-1] == libc)
+called = ctypes.cast(ctypes.CDLL(None).strfry, ctypes.c_void_p).value - base
+frames = array.array("Q", [called + 3, 1 << 48 | 0x99])
+index = array.array("I", [0])
+text = ctypes.create_string_buffer(libc.encode() + b"\n" + os.fsencode(path) + b"\n")
+
+with open("/proc/self/comm", "wb") as file:
+    file.write(os.fsencode(comm))
+fd = os.open("/dev/blockpool", os.O_RDWR)
+fcntl.ioctl(fd, 0xBE01, struct.pack("=II32s", 40, 0, pool.encode()))
+info = bytearray(struct.pack("=I108x", 112))
+fcntl.ioctl(fd, 0xBE03, info)
+block_size, _, stride = struct.unpack_from("=III", info, 8)
+map_size, = struct.unpack_from("=Q", info, 40)
+origin, = struct.unpack_from("=I", info, 96)
+memory = mmap.mmap(fd, map_size)
+
+def alloc():
+    fcntl.ioctl(fd, 0xBE04, struct.pack("=IIIiQIIQ", 40, 0, 1, 0,
+        index.buffer_info()[0], 0, 2, frames.buffer_info()[0]))
+
+def free():
+    fcntl.ioctl(fd, 0xBE05, struct.pack("=IIIIQIIQ", 40, 0, 1, 0,
+        index.buffer_info()[0], 2, 0, frames.buffer_info()[0]))
+
+def write(offset):
+    at = origin + index[0] * stride + offset
+    memory[at:at + 5] = b"crime"
+
+fcntl.ioctl(fd, 0xBE0A, struct.pack("=IIQ", 16, len(text) - 1, ctypes.addressof(text)))
+alloc()
+if what == "overrun":
+    write(block_size)
+    free()
+elif what == "underrun":
+    write(-5)
+elif what == "use":
+    free()
+    write(10)
+elif what == "double":
+    free()
+    try:
+        free()
+        sys.exit("it was let through")
+    except PermissionError:
+        pass
+print(index[0], flush=True)
+if what == "underrun":
+    time.sleep(600)
+EOF
+
+block=''
+
+# crime POOL WHAT [COMM [PATH]]: leaves the index in $block and the process in
+# $holder, gone but for the holder of an underrun block.
+crime()
+{
+	local said
+
+	said=$(mktemp "$tmp/crime.XXXXXX")
+	"$python" "$tmp/crime" "$1" "$2" "${3:-villain}" "${4:-/none}" \
+		>"$said" 2>&1 &
+	holder=$!
+	holders+=("$holder")
+	written "$said" || return
+	[ "$2" = underrun ] || wait "$holder" || no "no crime: $(<"$said")" ||
+		return
+	block=$(<"$said")
+	[[ $block =~ ^[0-9]+$ ]] || no "no crime: $block"
+}
+
+# ends STATUS COMMAND...: with nothing on stderr.
+ends()
+{
+	local want=$1
+
+	shift
+	run "$@"
+	[ "$status" -eq "$want" ] && [ -z "$err" ] ||
+		no "'${*:2}' ended with $status, not $want: $err"
+}
+
+# last_report POOL CONDITION: of the last line; all are left in $tmp/out.
+last_report()
+{
+	works "$ctl" reports "$1" --json || return
+	out=${out##*$'\n'}
+	judged "$2" "$out"
+}
+
+no_debug()
+{
+	fails 1 "pool 'ctl-map' has no debug mode" "$ctl" check ctl-map &&
+	fails 1 "pool 'ctl-map' has no debug mode" "$ctl" reports ctl-map &&
+	fails 1 "pool 'ctl-map' has no debug mode" "$ctl" repair ctl-map &&
+	fails 1 "no pool 'ctl-none'" "$ctl" check ctl-none &&
+	fails 1 "no pool 'ctl-none'" "$ctl" reports ctl-none --follow &&
+	fails 1 "no pool 'ctl-none'" "$ctl" repair ctl-none
+}
+
+undamaged()
+{
+	make_pool ctl-crime 100 16 --debug GPT || return
+	works "$ctl" check ctl-crime || return
+	[ "$out" = "checked 16 blocks of ctl-crime: 0 damaged" ] ||
+		no "check: $out" || return
+	json 'j.name == "ctl-crime" and j.checked == 16 and j.damaged == 0' \
+		"$ctl" check ctl-crime --json || return
+	works "$ctl" reports ctl-crime && [ -z "$out" ] || no "reports: $out"
+}
+
+overrun_json()
+{
+	crime ctl-crime overrun || return
+	last_report ctl-crime "j.name == 'ctl-crime' and j.seq == 1 and
+		j.kind == 'overrun' and j.found == 'free' and
+		j.index == $block and j.offset == 100 and j.nr_damaged == 5 and
+		j.fill == 0xbb and
+		bytes.fromhex(j.dump)[100 - j.dump_offset:][:5] == b'crime' and
+		set(bytes.fromhex(j.dump)) - set(b'crime') == {0xbb} and
+		j.by.pid == $holder and j.by.tid == $holder and
+		j.by.comm == 'villain' and j.by.client == j.alloc.client and
+		j.alloc.pid == $holder and j.alloc.time_ns <= j.by.time_ns" ||
+		return
+	judged 'all(t.stack[0].function == "strfry" and
+		    t.stack[0].offset == 3 and "/libc." in t.stack[0].path and
+		    t.stack[0].path + "+" + hex(t.stack[0].address) ==
+		    t.stack[0].text and len(t.stack) == 2 and
+		    t.stack[1].text == "/none+0x99" and
+		    not hasattr(t.stack[1], "function")
+		for t in (j.by, j.alloc))' "$out"
+}
+
+overrun_text()
+{
+	works "$ctl" reports ctl-crime || return
+	grep -qx "ctl-crime: report 1: overrun, block $block" "$tmp/out" &&
+	grep -qx '  found by a free' "$tmp/out" &&
+	grep -qx '  5 bytes are not bb, the first at offset 100' "$tmp/out" &&
+	grep -q '^ *96  .*\*63\*72\*69\*6d\*65 bb .*  crime\.' "$tmp/out" &&
+	grep -q "^  taken by client [0-9]*, villain (pid $holder, tid $holder)" \
+		"$tmp/out" &&
+	grep -q '^    strfry+0x3 .*(/.*libc.*+0x[0-9a-f]*)$' "$tmp/out" &&
+	grep -qx '    /none+0x99' "$tmp/out" || no "reports: $out" || return
+	out=$(on_terminal "$ctl reports ctl-crime") || return
+	[[ $out = *$' \e[1;31m63\e[0m \e[1;31m72'* ]] || no "no colours: ${out@Q}"
+}
+
+quarantine()
+{
+	json "j.nr_quarantined == 1 and j.reports == 1 and j.nr_kernel == 0 and
+	      [$block] == [r.first for r in j.runs if r.state == 'quarantine']" \
+		"$ctl" show ctl-crime --json || return
+	works env LC_ALL=C "$ctl" show ctl-crime || return
+	shows ! 1 && shows . 15 || return
+	grep -qx ' *1 in quarantine, 1 report' "$tmp/out" &&
+	grep -Eqx '  ! +1  in quarantine' "$tmp/out" || no "show: $out" || return
+	works "$ctl" watch ctl-crime --count 1 || return
+	grep -qx ' *1 in quarantine, 1 report' "$tmp/out" || no "watch: $out" ||
+		return
+	ends 3 "$ctl" check ctl-crime || return
+	[ "$out" = "checked 16 blocks of ctl-crime: 1 damaged" ] || no "check: $out"
+}
+
+repair()
+{
+	works "$ctl" repair ctl-crime || return
+	[ "$out" = "repaired ctl-crime: 1 block out of quarantine" ] ||
+		no "repair: $out" || return
+	works "$ctl" check ctl-crime || return
+	json 'j.nr_quarantined == 0 and j.nr_free == 16' \
+		"$ctl" show ctl-crime --json || return
+	json 'j.name == "ctl-crime" and j.repaired == 0' \
+		"$ctl" repair ctl-crime --json
+}
+
+# It goes into quarantine when its holder is gone.
+check_held()
+{
+	crime ctl-crime underrun || return
+	ends 3 "$ctl" check ctl-crime --json || return
+	judged 'j.damaged == 1' "$out" || return
+	last_report ctl-crime "j.kind == 'underrun' and j.found == 'check' and
+		j.index == $block and j.offset == -5 and j.nr_damaged == 5 and
+		j.state == 'client' and j.alloc.client == j.client and
+		j.alloc.pid == $holder" || return
+	release "$holder"
+	json 'j.nr_quarantined == 1' "$ctl" show ctl-crime --json &&
+	works "$ctl" repair ctl-crime
+}
+
+check_free()
+{
+	crime ctl-crime use || return
+	ends 3 "$ctl" check ctl-crime || return
+	last_report ctl-crime "j.kind == 'use-after-free' and
+		j.found == 'check' and j.index == $block and j.offset == 10 and
+		j.fill == 0x6b and j.free.pid == $holder and
+		j.free.stack[0].function == 'strfry'" || return
+	works "$ctl" repair ctl-crime
+}
+
+double_free()
+{
+	crime ctl-crime double || return
+	last_report ctl-crime "j.kind == 'double-free' and j.found == 'free' and
+		j.index == $block and j.by.pid == $holder and
+		j.free.pid == $holder and j.dump == ''" || return
+	works "$ctl" check ctl-crime
+}
+
+# A file that would block whoever opens it, and a name that no terminal should see.
+hostile_record()
+{
+	mkfifo "$tmp/fifo" || return
+	crime ctl-crime double $'\e[31m\n"\xff' "$tmp/fifo" || return
+	last_report ctl-crime "j.by.comm == '\\x1b[31m\\n\"\\ufffd' and
+		j.by.stack[1].path == '$tmp/fifo' and
+		not hasattr(j.by.stack[1], 'function')" || return
+	works "$ctl" reports ctl-crime || return
+	! LC_ALL=C grep -q '[^ -~]' "$tmp/out" || no "not printable: ${out@Q}"
+}
+
+# How restless the program is that timeout runs: how often it fell asleep, and for how
+# many ticks it ran.
+stirs_of()
+{
+	local pid
+
+	pid=$(pgrep -P "$1")
+	awk '/^voluntary/ { n += $2 } NF > 20 { n += $14 + $15 } END { print n }' \
+		"/proc/$pid/status" "/proc/$pid/stat"
+}
+
+follow()
+{
+	local follower stirs seen=0
+
+	make_pool ctl-follow 100 4 --debug GT || return
+	timeout 60 "$ctl" reports ctl-follow --follow --json \
+		>"$tmp/follow" 2>"$tmp/follow.err" &
+	follower=$!
+	crime ctl-follow double && written "$tmp/follow" || return
+	judged "j.seq == 1 and j.index == $block" "$(<"$tmp/follow")" || return
+	stirs=$(stirs_of "$follower")
+	sleep 3
+	stirs=$(($(stirs_of "$follower") - stirs))
+	[ "$stirs" -lt 50 ] || no "it does not sleep: $stirs" || return
+	crime ctl-follow overrun || return
+	works "$ctl" rm ctl-follow || return
+	wait "$follower" || seen=$?
+	[ "$seen" -eq 1 ] || no "it ended with $seen" || return
+	[ "$(<"$tmp/follow.err")" = "blockpoolctl: pool 'ctl-follow' is gone" ] ||
+		no "it said: $(<"$tmp/follow.err")" || return
+	judged "[r.kind for r in j] == ['double-free', 'overrun']" \
+		"[$(paste -sd, "$tmp/follow")]"
+}
+
+check "a pool without debug mode is told" no_debug
+check "check and reports find nothing where nothing is" undamaged
+check "reports --json tells an overrun in full" overrun_json
+check "reports prints it, the changed bytes marked" overrun_text
+check "quarantine shows, and check's status is 3" quarantine
+check "repair ends the quarantine" repair
+check "check finds what is wrong with a held block" check_held
+check "check finds a free block that was written to" check_free
+check "a double free is reported" double_free
+check "a hostile record breaks neither JSON nor terminal" hostile_record
+check "reports --follow sleeps until there is one and ends with the pool" follow
+
 # --- those who may not ---
 
 unprivileged()
@@ -668,6 +982,12 @@ unprivileged()
 		"${nobody[@]}" "$ctl" watch ctl-map &&
 	fails 1 "no permission to remove pool 'ctl-open'" \
 		"${nobody[@]}" "$ctl" rm ctl-open &&
+	fails 1 "no permission to read pool 'ctl-crime'" \
+		"${nobody[@]}" "$ctl" reports ctl-crime &&
+	fails 1 "no permission to read pool 'ctl-crime'" \
+		"${nobody[@]}" "$ctl" check ctl-crime &&
+	fails 1 "no permission to repair pool 'ctl-crime'" \
+		"${nobody[@]}" "$ctl" repair ctl-crime &&
 	fails 1 "no permission to unload" "${nobody[@]}" "$ctl" unload &&
 	pool_names | grep -qx ctl-open
 }
@@ -685,6 +1005,7 @@ closed_device()
 {
 	chmod 600 "$device"
 	for command in list "show default" "holders default" "watch default" \
+		       "check default" "reports default" "repair default" \
 		       "rm default" "create x --block-size 1 --nr-blocks 1"; do
 		# shellcheck disable=SC2086 # words are meant
 		fails 1 "no permission to open $device" \
@@ -718,6 +1039,7 @@ unload_module()
 not_loaded()
 {
 	for command in list "show default" "holders default" "watch default" \
+		       "check default" "reports default" "repair default" \
 		       "rm default" "create x --block-size 1 --nr-blocks 1" \
 		       "--json list"; do
 		# shellcheck disable=SC2086 # words are meant

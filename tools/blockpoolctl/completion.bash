@@ -7,12 +7,15 @@ _blockpoolctl()
 	local word=${COMP_WORDS[COMP_CWORD]} words
 	case ${COMP_WORDS[1]} in
 	load) words='--block-size --nr-blocks --mode' ;;
-	create) words='--block-size --nr-blocks --mode --client-max --node' ;;
+	create) words='--block-size --nr-blocks --mode --client-max --node
+			--reserve --isolated --debug' ;;
 	watch) words='--interval --count' ;;
+	reports) words=--follow ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words='load unload create rm list show holders watch'
-	elif [[ ${COMP_WORDS[1]} = @(rm|show|holders|watch) ]]; then
+		words='load unload create rm list show holders watch check reports
+			repair'
+	elif [[ ${COMP_WORDS[1]} = @(rm|show|holders|watch|check|reports|repair) ]]; then
 		words+=" $(blockpoolctl list 2>/dev/null |
 			awk 'NR > 1 && $1 ~ /^[[:alnum:]_.-]+$/ { print $1 }')"
 	fi

@@ -14,6 +14,7 @@
 /* Exit status: 0, or one of these. */
 #define EXIT_FAILED	1
 #define EXIT_MISUSED	2
+#define EXIT_DAMAGED	3		/* check: all went well, but for the blocks */
 
 /* What the command line asked for. */
 struct opts {
@@ -21,10 +22,14 @@ struct opts {
 	bool has_block_size;
 	bool has_nr_blocks;
 	bool has_node;
+	bool isolated;
+	bool follow;
 	__u32 block_size;
 	__u32 nr_blocks;
 	__u32 client_max;
 	__u32 node;
+	__u32 reserve;
+	__u32 debug;		/* of BLOCKPOOL_DEBUG */
 	__u32 mode;		/* 0: not given */
 	double interval;	/* seconds */
 	unsigned long count;	/* frames; 0: without end */
@@ -40,5 +45,8 @@ int cmd_list(const struct opts *opts);
 int cmd_show(const struct opts *opts);
 int cmd_holders(const struct opts *opts);
 int cmd_watch(const struct opts *opts);
+int cmd_check(const struct opts *opts);
+int cmd_reports(const struct opts *opts);
+int cmd_repair(const struct opts *opts);
 
 #endif

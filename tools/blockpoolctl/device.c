@@ -58,10 +58,27 @@ int pool_failed(const char *name, const char *doing)
 	case EACCES:
 	case EPERM:
 		return failed("no permission to %s pool '%s'", doing, name);
+	case EOPNOTSUPP:
+		return failed("pool '%s' has no debug mode", name);
 	default:
 		return failed("cannot %s pool '%s': %s", doing, name,
 			      strerror(errno));
 	}
+}
+
+int pool_attach(const char *name, int oflags, const char *doing)
+{
+	struct blockpool_name_args args = { .size = sizeof(args) };
+	int fd = device_open(oflags);
+
+	if (fd < 0)
+		return -1;
+	memcpy(args.name, name, strlen(name));
+	if (!ioctl(fd, BLOCKPOOL_IOC_ATTACH, &args))
+		return fd;
+	pool_failed(name, doing);
+	close(fd);
+	return -1;
 }
 
 /*
@@ -70,17 +87,9 @@ int pool_failed(const char *name, const char *doing)
  */
 int pool_look(const char *name)
 {
-	struct blockpool_name_args args = { .size = sizeof(args) };
-	int fd = device_open(O_RDONLY);
-
-	if (fd < 0 || !strcmp(name, DEFAULT_POOL))
-		return fd;
-	memcpy(args.name, name, strlen(name));
-	if (!ioctl(fd, BLOCKPOOL_IOC_ATTACH, &args))
-		return fd;
-	pool_failed(name, "read");
-	close(fd);
-	return -1;
+	if (!strcmp(name, DEFAULT_POOL))
+		return device_open(O_RDONLY);
+	return pool_attach(name, O_RDONLY, "read");
 }
 
 int pool_info(int fd, const char *name, struct blockpool_info *info)

@@ -12,6 +12,8 @@ bool pool_name_set(char name[BLOCKPOOL_NAME_SIZE], const char *from);
 
 /* A file that looks at a pool, read only. */
 int pool_look(const char *name);
+/* One that is attached to it, whatever its name. */
+int pool_attach(const char *name, int oflags, const char *doing);
 int pool_info(int fd, const char *name, struct blockpool_info *info);
 int pool_stats(int fd, const char *name, struct blockpool_stats *stats);
 

@@ -3,13 +3,14 @@
 
 #include <string.h>
 
+#include "flags.h"
 #include "say.h"
 
 /*
- * The lines that are always there: head 3, figures and rates 6, bar 1, blank 1,
- * of the legend at most 6, and the cursor's.
+ * The lines that may be there: head 3, figures and rates 6, damage 1, bar 1, blank 1,
+ * of the legend at most 7, and the cursor's.
  */
-#define FIXED_LINES	18U
+#define FIXED_LINES	20U
 #define MAP_ROWS_MIN	3U
 #define CLIENT_LINES_MIN 2U
 
@@ -17,15 +18,22 @@ static void print_head(FILE *out, const struct view *view)
 {
 	const struct blockpool_info *info = &view->info;
 	char size[BYTES_TEXT], user[OWNER_TEXT], group[OWNER_TEXT];
+	char debug[DEBUG_LETTERS];
 
-	fprintf(out, "pool %s: %u blocks of %u bytes, stride %u, %s\n",
+	fprintf(out, "pool %s: %u blocks of %u bytes, stride %u, %s%s",
 		info->name, info->nr_blocks, info->block_size, info->stride,
-		bytes_text(size, info->map_size));
+		bytes_text(size, info->map_size),
+		info->flags & BLOCKPOOL_ISOLATED ? ", isolated" : "");
+	if (info->flags & BLOCKPOOL_DEBUG)
+		fprintf(out, ", debug %s", debug_letters(debug, info->flags));
+	fputc('\n', out);
 	fprintf(out, "owner %s:%s, mode %04o%s", user_text(user, info->uid),
 		group_text(group, info->gid), info->mode,
 		info->flags & BLOCKPOOL_PERSIST ? ", persistent" : "");
 	if (info->client_max)
 		fprintf(out, ", at most %u blocks a client", info->client_max);
+	if (info->reserve)
+		fprintf(out, ", reserve %u", info->reserve);
 	fputs("\n\n", out);
 }
 
@@ -74,6 +82,14 @@ static void print_rates(FILE *out, const struct rates *rates)
 			rates->frees);
 	else
 		fprintf(out, "%11s%11s  a second\n", "-", "-");
+}
+
+static void print_damage(FILE *out, const struct blockpool_stats *stats)
+{
+	if (stats->nr_quarantined || stats->reports)
+		fprintf(out, "%11llu in quarantine, %llu report%s\n",
+			stats->nr_quarantined, stats->reports,
+			stats->reports == 1 ? "" : "s");
 }
 
 /* Both forms of the sign, where the map uses both. */
@@ -170,6 +186,11 @@ static void print_legend(FILE *out, const struct view *view,
 		begin_line(out, term, MAP_KERNEL, shape, view->stats.nr_kernel);
 		fputs("the kernel\n", out);
 	}
+	if (view->stats.nr_quarantined) {
+		begin_line(out, term, MAP_QUARANTINE, shape,
+			   view->stats.nr_quarantined);
+		fputs("in quarantine\n", out);
+	}
 	begin_line(out, term, MAP_FREE, shape, view->stats.nr_free);
 	fputs("free\n", out);
 	if (shape->run > 1)
@@ -219,6 +240,7 @@ void frame_print(FILE *out, const struct view *view,
 	print_stats(out, view, term);
 	if (rates)
 		print_rates(out, rates);
+	print_damage(out, &view->stats);
 	fputc('\n', out);
 	map_bar(out, view, term, &shape);
 	map_print(out, view, letters, term, &shape);

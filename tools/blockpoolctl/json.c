@@ -97,6 +97,12 @@ void json_number(const char *key, unsigned long long value)
 	printf("%llu", value);
 }
 
+void json_signed(const char *key, long long value)
+{
+	put_key(key);
+	printf("%lld", value);
+}
+
 /* A string, because JSON has no octal: "0660". */
 void json_octal(const char *key, unsigned int mode)
 {

@@ -12,6 +12,7 @@ void json_object(const char *key);
 void json_array(const char *key);
 void json_end(void);
 void json_number(const char *key, unsigned long long value);
+void json_signed(const char *key, long long value);
 void json_octal(const char *key, unsigned int mode);
 void json_real(const char *key, double value);
 void json_null(const char *key);

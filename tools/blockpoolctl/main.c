@@ -30,12 +30,15 @@ static const struct command commands[] = {
 	  "", NULL, false, cmd_unload },
 	{ "create",
 	  "NAME --block-size N --nr-blocks N [--mode MODE] [--client-max N]\n"
-	  "                    [--node N]",
+	  "                    [--node N] [--reserve N] [--isolated] [--debug LETTERS]",
 	  "Create a pool that stays until it is removed. MODE is 0600 unless\n"
 	  "given; --client-max limits the blocks that one client may hold;\n"
-	  "--node names the NUMA node whose memory they shall have.",
-	  OPT_BLOCK_SIZE OPT_NR_BLOCKS OPT_MODE OPT_CLIENT_MAX OPT_NODE,
-	  "NAME", true, cmd_create },
+	  "--node names the NUMA node whose memory they shall have; --reserve\n"
+	  "keeps so many free blocks for the kernel; --isolated lets clients\n"
+	  "touch only what they hold; --debug turns on guard zones (G), poison\n"
+	  "of free blocks (P), tracking (T), a check of all at each call (C).",
+	  OPT_BLOCK_SIZE OPT_NR_BLOCKS OPT_MODE OPT_CLIENT_MAX OPT_NODE
+	  OPT_RESERVE OPT_ISOLATED OPT_DEBUG, "NAME", true, cmd_create },
 	{ "rm", "NAME",
 	  "Take a pool's name away; the pool goes with its last user.",
 	  "", "NAME", true, cmd_rm },
@@ -51,6 +54,16 @@ static const struct command commands[] = {
 	{ "watch", "POOL [--interval SECONDS] [--count N]",
 	  "Show a pool again and again, with its rates; end it with Ctrl-C.",
 	  OPT_INTERVAL OPT_COUNT, "POOL", true, cmd_watch },
+	{ "check", "POOL",
+	  "Look for damage in a debug pool now; the status is 3 if there is any.",
+	  "", "POOL", true, cmd_check },
+	{ "reports", "POOL [--follow]",
+	  "Print what debug mode has found, and with --follow what it finds from\n"
+	  "then on.",
+	  OPT_FOLLOW, "POOL", true, cmd_reports },
+	{ "repair", "POOL",
+	  "Give the damaged blocks that are in quarantine back to the pool.",
+	  "", "POOL", true, cmd_repair },
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -66,7 +79,8 @@ static int print_help(void)
 	       "  --help     this text, or after a command, that command's\n"
 	       "  --version  the version\n\n"
 	       "N may end in k or M (1024, 1048576); MODE is octal, such as 0660.\n"
-	       "Exit status: 0; 1 if it failed; 2 if the command line is wrong.\n");
+	       "Exit status: 0; 1 if it failed; 2 if the command line is wrong;\n"
+	       "3 if check found damage.\n");
 	return finish_output();
 }
 

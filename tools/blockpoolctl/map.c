@@ -39,6 +39,8 @@ static unsigned int owner_of(const struct letters *letters, __u32 word)
 		return MAP_FREE;
 	if (word == BLOCKPOOL_OWNER_KERNEL)
 		return MAP_KERNEL;
+	if (word == BLOCKPOOL_OWNER_QUARANTINE)
+		return MAP_QUARANTINE;
 	return letter_of(letters, word);
 }
 
@@ -59,6 +61,8 @@ static struct cell make_cell(const __u32 *words, __u32 nr,
 	for (owner = 0; owner < MAP_FREE; owner++)
 		if (counts[owner] > counts[cell.owner])
 			cell.owner = owner;
+	if (counts[MAP_QUARANTINE])
+		cell.owner = MAP_QUARANTINE;
 	return cell;
 }
 
@@ -72,6 +76,8 @@ static const char *sign_text(const struct term *term, unsigned int owner,
 		if (term->utf8)
 			return full ? "█" : "▒";
 		return full ? "#" : "=";
+	case MAP_QUARANTINE:
+		return full ? "!" : "?";
 	case MAP_OTHERS:
 		return full ? "@" : "%";
 	default:
@@ -94,6 +100,8 @@ static const char *sign_style(unsigned int owner, bool full)
 
 	if (owner == MAP_FREE)
 		return "2";
+	if (owner == MAP_QUARANTINE)
+		return "1;31";
 	if (owner >= NR_LETTERS)
 		return "0";
 	return full ? full_style[owner % 6] : sparse_style[owner % 6];

@@ -2,7 +2,8 @@
 /*
  * The map of a pool.  A cell stands for one block or, in a pool larger than the
  * map, for a run of 2^k blocks.  It shows who holds most of those that are held
- * in it; the sparse form of its sign says that some blocks in it are free.
+ * in it, or that one of them is in quarantine; the sparse form of its sign says that
+ * some blocks in it are free.
  */
 #ifndef BLOCKPOOLCTL_MAP_H
 #define BLOCKPOOLCTL_MAP_H
@@ -16,6 +17,7 @@
 enum map_owner {
 	MAP_OTHERS = NR_LETTERS,	/* clients for whom there is no letter */
 	MAP_KERNEL,
+	MAP_QUARANTINE,
 	MAP_FREE,
 	NR_MAP_OWNERS,
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flags.h"
 #include "say.h"
 
 /* A day: beyond that nobody watches, and a sum of times cannot overflow. */
@@ -22,6 +23,10 @@ static const struct option long_options[] = {
 	{ "node",	required_argument, NULL, 'N' },
 	{ "interval",	required_argument, NULL, 'i' },
 	{ "count",	required_argument, NULL, 'k' },
+	{ "debug",	required_argument, NULL, 'd' },
+	{ "isolated",	no_argument,	   NULL, 'I' },
+	{ "reserve",	required_argument, NULL, 'r' },
+	{ "follow",	no_argument,	   NULL, 'f' },
 	{ "json",	no_argument,	   NULL, 'j' },
 	{ "help",	no_argument,	   NULL, 'h' },
 	{ "version",	no_argument,	   NULL, 'V' },
@@ -101,6 +106,14 @@ static bool set_interval(const char *text, double *interval)
 	return true;
 }
 
+static bool set_debug(const char *text, __u32 *flags)
+{
+	if (debug_flags(text, flags))
+		return true;
+	misused("--debug takes letters of GPTC, not '%s'", text);
+	return false;
+}
+
 static bool set_option(int letter, const char *text, struct opts *opts)
 {
 	__u32 number;
@@ -128,6 +141,17 @@ static bool set_option(int letter, const char *text, struct opts *opts)
 		if (!set_number(letter, text, 1, 1U << 30, &number))
 			return false;
 		opts->count = number;
+		return true;
+	case 'd':
+		return set_debug(text, &opts->debug);
+	case 'I':
+		opts->isolated = true;
+		return true;
+	case 'r':
+		return set_number(letter, text, 0, BLOCKPOOL_BLOCKS_MAX - 1,
+				  &opts->reserve);
+	case 'f':
+		opts->follow = true;
 		return true;
 	default:
 		opts->json = true;

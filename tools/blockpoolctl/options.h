@@ -13,6 +13,10 @@
 #define OPT_NODE	"N"
 #define OPT_INTERVAL	"i"
 #define OPT_COUNT	"k"
+#define OPT_DEBUG	"d"
+#define OPT_ISOLATED	"I"
+#define OPT_RESERVE	"r"
+#define OPT_FOLLOW	"f"
 
 enum parsed { PARSED_OK, PARSED_BAD, PARSED_HELP, PARSED_VERSION };
 

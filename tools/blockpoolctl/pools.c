@@ -9,8 +9,10 @@
 
 #include "ctl.h"
 #include "device.h"
+#include "flags.h"
 #include "json.h"
 #include "say.h"
+#include "view.h"
 
 static int create_failed(const struct blockpool_create_args *args)
 {
@@ -26,7 +28,12 @@ static int create_failed(const struct blockpool_create_args *args)
 	case EINVAL:
 		if (args->flags & BLOCKPOOL_ON_NODE)
 			return failed("there is no NUMA node %u", args->node);
+		if (args->flags & BLOCKPOOL_GUARD)
+			return failed("no room for guard zones around blocks of %u bytes",
+				      args->block_size);
 		break;
+	case EOPNOTSUPP:
+		return failed("this kernel cannot isolate clients");
 	}
 	return pool_failed(args->name, "create");
 }
@@ -55,6 +62,8 @@ static int print_created(int fd, const char *name, bool json)
 	json_octal("mode", info.mode);
 	json_number("uid", info.uid);
 	json_number("gid", info.gid);
+	json_number("reserve", info.reserve);
+	view_json_flags(info.flags);
 	json_end();
 	return 0;
 }
@@ -64,12 +73,15 @@ int cmd_create(const struct opts *opts)
 	struct blockpool_create_args args = {
 		.size = sizeof(args),
 		.flags = BLOCKPOOL_PERSIST |
-			 (opts->has_node ? BLOCKPOOL_ON_NODE : 0),
+			 (opts->has_node ? BLOCKPOOL_ON_NODE : 0) |
+			 (opts->isolated ? BLOCKPOOL_ISOLATED : 0) |
+			 opts->debug,
 		.block_size = opts->block_size,
 		.nr_blocks = opts->nr_blocks,
 		.mode = opts->mode,
 		.client_max = opts->client_max,
 		.node = opts->node,
+		.reserve = opts->reserve,
 	};
 	int fd, status;
 
@@ -77,6 +89,8 @@ int cmd_create(const struct opts *opts)
 		return misused("create needs --block-size and --nr-blocks");
 	if (!opts->nr_blocks)
 		return misused("a pool has at least one block");
+	if (opts->reserve >= opts->nr_blocks)
+		return misused("--reserve must leave blocks for others");
 	if (!pool_name_set(args.name, opts->arg))
 		return EXIT_MISUSED;
 	fd = device_open(O_RDWR);
@@ -154,12 +168,13 @@ int cmd_rm(const struct opts *opts)
 
 static void print_pool(const struct blockpool_list_args *pool)
 {
-	char user[OWNER_TEXT], group[OWNER_TEXT];
+	char user[OWNER_TEXT], group[OWNER_TEXT], flags[FLAGS_TEXT];
 
-	printf("%-20s %9u %9u %9u %9u %8u  %04o  %s:%s\n", pool->name,
+	printf("%-20s %9u %9u %9u %9u %8u  %04o  %-5s  %s:%s\n", pool->name,
 	       pool->block_size, pool->nr_blocks, pool->nr_free,
 	       pool->nr_blocks - pool->nr_free, pool->nr_clients, pool->mode,
-	       user_text(user, pool->uid), group_text(group, pool->gid));
+	       flags_text(flags, pool->flags), user_text(user, pool->uid),
+	       group_text(group, pool->gid));
 }
 
 static void print_pool_json(const struct blockpool_list_args *pool)
@@ -174,7 +189,7 @@ static void print_pool_json(const struct blockpool_list_args *pool)
 	json_octal("mode", pool->mode);
 	json_number("uid", pool->uid);
 	json_number("gid", pool->gid);
-	json_bool("persist", pool->flags & BLOCKPOOL_PERSIST);
+	view_json_flags(pool->flags);
 	json_end();
 }
 
@@ -189,8 +204,9 @@ int cmd_list(const struct opts *opts)
 	if (opts->json)
 		json_array(NULL);
 	else
-		printf("%-20s %9s %9s %9s %9s %8s  %-4s  %s\n", "POOL", "BLOCK",
-		       "BLOCKS", "FREE", "HELD", "CLIENTS", "MODE", "OWNER");
+		printf("%-20s %9s %9s %9s %9s %8s  %-4s  %-5s  %s\n", "POOL",
+		       "BLOCK", "BLOCKS", "FREE", "HELD", "CLIENTS", "MODE",
+		       "FLAGS", "OWNER");
 	while ((more = next_pool(fd, &pool)) > 0) {
 		if (opts->json)
 			print_pool_json(&pool);

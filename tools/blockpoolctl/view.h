@@ -24,6 +24,8 @@ int view_take(struct view *view, const char *name, bool with_owners);
 void view_drop(struct view *view);
 
 /* As members of the JSON object that is open. */
+void view_json_flags(__u32 flags);
+void view_json_owner(__u32 word);
 void view_json_pool(const struct view *view);
 void view_json_stats(const struct view *view);
 void view_json_holders(const struct view *view);

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "view.h"
 
+#include "flags.h"
 #include "json.h"
+
+void view_json_flags(__u32 flags)
+{
+	char letters[DEBUG_LETTERS];
+
+	json_bool("persist", flags & BLOCKPOOL_PERSIST);
+	json_bool("isolated", flags & BLOCKPOOL_ISOLATED);
+	json_string("debug", debug_letters(letters, flags));
+}
 
 void view_json_pool(const struct view *view)
 {
@@ -16,7 +26,8 @@ void view_json_pool(const struct view *view)
 	json_octal("mode", info->mode);
 	json_number("uid", info->uid);
 	json_number("gid", info->gid);
-	json_bool("persist", info->flags & BLOCKPOOL_PERSIST);
+	json_number("reserve", info->reserve);
+	view_json_flags(info->flags);
 }
 
 void view_json_stats(const struct view *view)
@@ -36,6 +47,8 @@ void view_json_stats(const struct view *view)
 	json_number("failures", stats->failures);
 	json_number("refused", stats->refused);
 	json_number("waits", stats->waits);
+	json_number("nr_quarantined", stats->nr_quarantined);
+	json_number("reports", stats->reports);
 }
 
 void view_json_holders(const struct view *view)
@@ -56,19 +69,30 @@ void view_json_holders(const struct view *view)
 	json_end();
 }
 
+void view_json_owner(__u32 word)
+{
+	switch (word) {
+	case BLOCKPOOL_OWNER_FREE:
+		json_string("state", "free");
+		break;
+	case BLOCKPOOL_OWNER_KERNEL:
+		json_string("state", "kernel");
+		break;
+	case BLOCKPOOL_OWNER_QUARANTINE:
+		json_string("state", "quarantine");
+		break;
+	default:
+		json_string("state", "client");
+		json_number("client", word);
+	}
+}
+
 static void json_run(__u32 first, __u32 count, __u32 owner)
 {
 	json_object(NULL);
 	json_number("first", first);
 	json_number("count", count);
-	if (owner == BLOCKPOOL_OWNER_FREE) {
-		json_string("state", "free");
-	} else if (owner == BLOCKPOOL_OWNER_KERNEL) {
-		json_string("state", "kernel");
-	} else {
-		json_string("state", "client");
-		json_number("client", owner);
-	}
+	view_json_owner(owner);
 	json_end();
 }
 
