@@ -54,9 +54,11 @@ kdir = $(CACHE)/kernels/$(KERNEL)/build
 release = $(CACHE)/kernels/$(KERNEL)/release
 modules: kernel
 
-ifeq ($(GUEST),uml)
-# Always with the compiler that the kernel was built with.
+# A kernel that is built here: always with the compiler that built it.
+ifneq ($(filter uml%,$(KERNEL)),)
 kdir += ARCH=um CC=gcc-12 LLVM=
+else ifeq ($(KERNEL),kcsan)
+kdir += CC=gcc-12 LLVM=
 else
 # The headers lack the vmlinux that BTF is made from: do without a warning of it.
 kdir += CONFIG_DEBUG_INFO_BTF_MODULES=
@@ -79,7 +81,7 @@ endif
 kbuild = flock $(MODDIR)/.lock $(MAKE) -C $(kdir)
 
 .PHONY: modules
-modules: setup-build	## blockpool.ko in build/KERNEL (KERNEL=6.1|6.12|7.2|6.1-rt|uml, or KDIR=a kernel's build folder)
+modules: setup-build	## blockpool.ko in build/KERNEL (KERNEL, see README.md, or KDIR=a kernel's build folder)
 	$(mirror)
 	+@$(kbuild) M=$(MODDIR) modules
 
@@ -143,6 +145,34 @@ selftests: lib source	## the kselftest programs
 check: setup-check setup-$(GUEST) all peer selftests	## all tests, on this machine and in a guest (KERNEL)
 	@tools/check
 
+.PHONY: check-host
+check-host: setup-check setup-$(GUEST) all source	## those of them that this machine runs itself
+	@tools/check host
+
+.PHONY: check-guest
+check-guest: setup-check setup-$(GUEST) all peer selftests	## those that a guest runs (KERNEL)
+	@tools/check kernel
+
+.PHONY: check-kernels
+check-kernels:		## all tests, on all kernels (KERNELS='...'): before a release
+	@tools/check-kernels
+
+.PHONY: soak
+soak: setup-check setup-$(GUEST) lib peer selftests	## the attacks in guests, for MINUTES=n (KERNEL)
+	@tools/soak
+
+.PHONY: kills
+kills: setup-kills setup-$(GUEST) lib modules	## pools whose users are killed: the table, in build/kills (KERNEL, KILLS, RUNS)
+	@tools/kills/kills
+
+.PHONY: coverage
+coverage:		## lines and branches of kmod/ and lib/ that tests run, the rest with reasons (build/coverage)
+	@tools/coverage/coverage
+
+.PHONY: mutants
+mutants:		## bugs planted one by one: would the tests notice? (MUTANTS='name ...', KERNEL)
+	@tools/mutants/run
+
 .PHONY: bench
 bench: all		## its cost beside its peers': tables and a picture in build/bench (QUICK=1)
 	@tools/bench/bench
@@ -153,8 +183,8 @@ lint: setup-lint setup-build kernel source	## checkpatch, sparse, W=1, shellchec
 
 # --- what the others need ---
 
-.PHONY: setup-build setup-vm setup-uml setup-check setup-lint setup-run
-setup-build setup-vm setup-uml setup-check setup-lint setup-run:
+.PHONY: setup-build setup-vm setup-uml setup-check setup-lint setup-run setup-kills
+setup-build setup-vm setup-uml setup-check setup-lint setup-run setup-kills:
 	@tools/setup $(@:setup-%=%)
 
 .PHONY: kernel
@@ -175,4 +205,4 @@ distclean:		## all of build/ (the cache of kernels stays)
 
 .PHONY: help
 help:			## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s  %s\n", $$1, $$2 }' Makefile
