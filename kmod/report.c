@@ -18,8 +18,11 @@
 
 #define BP_LOG_ROW	16u	/* bytes of a dump in a line of the log ... */
 #define BP_LOG_DUMP	64u	/* ... and in all of them */
-#define BP_LOG_BURST	10	/* reports in ... */
+#define BP_LOG_BURST	10	/* reports of a pool in ... */
 #define BP_LOG_PERIOD	(5 * HZ)
+
+/* Of all pools, because anyone may make many: as much as three that are loud. */
+static DEFINE_RATELIMIT_STATE(bp_log_limit, BP_LOG_PERIOD, 3 * BP_LOG_BURST);
 
 static bool bp_panic;
 module_param_named(panic_on_corruption, bp_panic, bool, 0644);
@@ -112,21 +115,17 @@ static bool bp_report_harm(const struct bp_record *record)
 	return record->nr_damaged || record->kind == BLOCKPOOL_REPORT_CORRUPT;
 }
 
-static bool bp_reports_lock(struct bp_reports *reports, unsigned long *flags)
-{
-	if (in_nmi())
-		return IS_ENABLED(CONFIG_SMP) &&
-		       raw_spin_trylock_irqsave(&reports->lock, *flags);
-	raw_spin_lock_irqsave(&reports->lock, *flags);
-	return true;
-}
-
 static bool bp_reports_add(struct bp_reports *reports, struct bp_record *record)
 {
 	unsigned long flags;
 
-	if (!bp_reports_lock(reports, &flags))
-		return false;
+	if (in_nmi()) {
+		if (!IS_ENABLED(CONFIG_SMP) ||
+		    !raw_spin_trylock_irqsave(&reports->lock, flags))
+			return false;
+	} else {
+		raw_spin_lock_irqsave(&reports->lock, flags);
+	}
 	record->seq = reports->latest + 1;
 	reports->ring[record->seq % BP_REPORTS] = *record;
 	WRITE_ONCE(reports->latest, record->seq);
@@ -145,7 +144,7 @@ void bp_report(struct bp_reports *reports, struct bp_record *record)
 {
 	if (!bp_reports_add(reports, record))
 		atomic_long_inc(&reports->lost);
-	else if (__ratelimit(&reports->limit))
+	else if (__ratelimit(&reports->limit) && __ratelimit(&bp_log_limit))
 		bp_report_log(reports, record);
 	irq_work_queue(&reports->tell);
 	if (READ_ONCE(bp_panic) && bp_report_harm(record))

@@ -77,7 +77,8 @@ static __u32 below(struct user *user, __u32 limit)
 
 static char *block_of(struct user *user, __u32 index)
 {
-	return user->map + (size_t)index * user->info.stride;
+	return user->map + user->info.block_offset +
+	       (size_t)index * user->info.stride;
 }
 
 static void stamp(struct user *user, __u32 index)

@@ -818,8 +818,10 @@ TEST_F_TIMEOUT(held, as_many_clients_as_windows, LONG_SECONDS)
 	int n, fd = 0, *fds = calloc(WINDOWS, sizeof(*fds));
 
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
-	for (n = 0; n < WINDOWS && fd >= 0; n++)
-		fds[n] = fd = join_and_map(self->name);
+	for (n = 0; n < WINDOWS && fd >= 0; n++) {
+		fd = join_and_map(self->name);
+		fds[n] = fd;
+	}
 	/* One is the fixture's, and the last got none. */
 	ASSERT_EQ(WINDOWS - 1, n);
 

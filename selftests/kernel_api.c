@@ -886,7 +886,8 @@ TEST_F(geometry, in_place_and_contiguous)
 		ASSERT_EQ(0, pool_ioctl(self->peer, BLOCKPOOL_PEER_WHERE,
 					&where));
 		ASSERT_NE(0, where.physical);
-		block = self->map + (size_t)i * self->info.stride;
+		block = self->map + self->info.block_offset +
+			(size_t)i * self->info.stride;
 		for (at = 0; at < size; at += page)
 			ASSERT_EQ(where.physical + at,
 				  physical(self->pagemap, block + at));
@@ -931,6 +932,7 @@ static void fill(char *block, __u32 size, __u32 seed)
 TEST_F(geometry, each_sees_what_the_other_wrote)
 {
 	__u32 size = variant->block_size, stride = self->info.stride;
+	char *first = self->map + self->info.block_offset;
 	__u32 nr = variant->nr_blocks, i;
 	__u32 *indices;
 
@@ -942,12 +944,12 @@ TEST_F(geometry, each_sees_what_the_other_wrote)
 		ASSERT_EQ(0, peer_data(self->peer, BLOCKPOOL_PEER_FILL,
 				       indices[i], size, indices[i]));
 	for (i = 0; i < nr; i++)
-		ASSERT_TRUE(filled(self->map + (size_t)indices[i] * stride,
+		ASSERT_TRUE(filled(first + (size_t)indices[i] * stride,
 				   size, indices[i]))
 			TH_LOG("block %u", indices[i]);
 
 	for (i = 0; i < nr; i++)
-		fill(self->map + (size_t)indices[i] * stride, size, ~indices[i]);
+		fill(first + (size_t)indices[i] * stride, size, ~indices[i]);
 	for (i = 0; i < nr; i++)
 		ASSERT_EQ(0, peer_data(self->peer, BLOCKPOOL_PEER_CHECK,
 				       indices[i], size, ~indices[i]))
@@ -1320,7 +1322,7 @@ TEST(crc32c_in_place)
 	peer = peer_join(name);
 	index = pool_take(user);
 	ASSERT_GE(index, 0);
-	block = map + (size_t)index * info.stride;
+	block = map + info.block_offset + (size_t)index * info.stride;
 
 	memcpy(block, "123456789", 9);
 	EXPECT_EQ(0xe3069283, peer_crc(peer, index, 9));
