@@ -26,9 +26,9 @@ struct bp_magazine {
 /* Go inside; false: someone was interrupted there. */
 static inline bool bp_magazine_enter(struct bp_magazine *magazine)
 {
-	if (!bp_likely(!magazine->busy))
+	if (!bp_likely(!bp_peek(magazine->busy)))
 		return false;
-	magazine->busy = true;
+	bp_set(magazine->busy, true);
 	bp_barrier();	/* pairs with an interrupt's look at busy: see above */
 	return true;
 }
@@ -36,7 +36,7 @@ static inline bool bp_magazine_enter(struct bp_magazine *magazine)
 static inline void bp_magazine_leave(struct bp_magazine *magazine)
 {
 	bp_barrier();	/* the stack is whole before another may come in */
-	magazine->busy = false;
+	bp_set(magazine->busy, false);
 }
 
 /*

@@ -13,6 +13,9 @@
 #include <linux/string.h>
 #define bp_barrier()	barrier()
 #define bp_likely(x)	likely(x)
+/* What an interrupt may change or look at meanwhile, as KCSAN is told. */
+#define bp_peek(x)	data_race(x)
+#define bp_set(x, v)	WRITE_ONCE(x, v)
 #else
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +29,8 @@ static inline void bp_barrier(void)
 }
 
 #define bp_likely(x)	__builtin_expect(!!(x), 1)
+#define bp_peek(x)	(x)
+#define bp_set(x, v)	((x) = (v))
 #endif
 
 #endif /* BLOCKPOOL_PLAIN_H */

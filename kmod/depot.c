@@ -354,16 +354,19 @@ u32 bp_depot_take_some(struct bp_depot *depot, u32 *indices, u32 n)
 bool bp_depot_join(struct bp_depot *depot, struct bp_waiter *waiter)
 {
 	unsigned long flags;
+	bool served;
 
 	bp_depot_lock(depot, flags);
 	waiter->task = current;
-	waiter->served = bp_depot_enqueue(depot, waiter);
-	if (!waiter->served) {
+	served = bp_depot_enqueue(depot, waiter);
+	waiter->served = served;
+	if (!served) {
 		depot->waits++;
 		bp_depot_reckon(depot);
 	}
 	bp_depot_unlock(depot, flags);
-	return waiter->served;
+	/* waiter->served can be true by now, and who made it so not be done. */
+	return served;
 }
 
 /* Leave the queue; false if served meanwhile. */

@@ -134,7 +134,7 @@ static inline bool bp_depot_gathers(const struct bp_depot *depot)
 static inline bool bp_depot_has_reserve(const struct bp_depot *depot)
 {
 	return !depot->reserve ||
-	       READ_ONCE(depot->stack->nr) >= depot->reserve;
+	       data_race(depot->stack->nr) >= depot->reserve;
 }
 
 bool bp_depot_ready(struct bp_depot *depot);

@@ -23,7 +23,7 @@
 
 static inline void bp_owner_claim(u32 *owner, u32 id)
 {
-	*owner = id;
+	data_race(*owner = id);	/* bp_owner_read() is anywhere */
 }
 
 /*
@@ -53,7 +53,7 @@ static inline bool bp_owner_release_kernel(u32 *owner)
 {
 	if (*owner != BLOCKPOOL_OWNER_KERNEL)
 		return false;
-	*owner = BLOCKPOOL_OWNER_FREE;
+	WRITE_ONCE(*owner, BLOCKPOOL_OWNER_FREE);
 	return true;
 }
 

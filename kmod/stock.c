@@ -129,7 +129,7 @@ void bp_stock_drain(struct bp_stock *stock)
 	const struct cpumask *open = stock->depot.cpus;
 
 	while (bp_depot_gathers(&stock->depot) &&
-	       cpumask_intersects(open, cpu_online_mask)) {
+	       data_race(cpumask_intersects(open, cpu_online_mask))) {
 		on_each_cpu_mask(open, bp_stock_close_here, stock, true);
 		cond_resched();
 	}
@@ -145,7 +145,7 @@ void bp_stock_drain(struct bp_stock *stock)
 int bp_stock_drain_all(struct bp_stock *stock)
 {
 	bp_stock_drain(stock);
-	while (!cpumask_empty(stock->depot.cpus)) {
+	while (!data_race(cpumask_empty(stock->depot.cpus))) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		schedule_timeout_killable(1);
@@ -354,7 +354,7 @@ u32 bp_stock_cached(const struct bp_stock *stock)
 	int id;
 
 	for_each_possible_cpu(id)
-		cached += READ_ONCE(per_cpu_ptr(stock->cpus,
+		cached += data_race(per_cpu_ptr(stock->cpus,
 						id)->magazine.stack.nr);
 	return cached;
 }
@@ -366,6 +366,6 @@ u64 bp_stock_freed(const struct bp_stock *stock)
 	int id;
 
 	for_each_possible_cpu(id)
-		freed += READ_ONCE(per_cpu_ptr(stock->cpus, id)->freed);
+		freed += data_race(per_cpu_ptr(stock->cpus, id)->freed);
 	return freed;
 }

@@ -148,7 +148,7 @@ static void peer_churn_step(void *arg)
 		peer_churn_take(churn, n);
 	else
 		peer_churn_give(churn, n);
-	churn->args.done++;
+	WRITE_ONCE(churn->args.done, churn->args.done + 1);
 }
 
 static bool peer_churn_over(const struct peer_churn *churn)

@@ -34,7 +34,7 @@ bool peer_inside_depot(struct blockpool *pool)
 
 u32 peer_depot_has(struct blockpool *pool)
 {
-	return READ_ONCE(pool->stock.depot.stack->nr);
+	return data_race(pool->stock.depot.stack->nr);
 }
 
 bool peer_limbo_has(struct blockpool *pool)
