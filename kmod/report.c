@@ -6,6 +6,7 @@
  * light, so that the log has it even if the machine dies of it.  It is built on its
  * caller's stack, 800 bytes, and copied to the ring.
  */
+#include <linux/capability.h>
 #include <linux/hardirq.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -13,6 +14,7 @@
 #include <linux/printk.h>
 #include <linux/string.h>
 #include <linux/time64.h>
+#include <linux/user_namespace.h>
 
 #include "report.h"
 
@@ -21,8 +23,8 @@
 #define BP_LOG_BURST	10	/* reports of a pool in ... */
 #define BP_LOG_PERIOD	(5 * HZ)
 
-/* Of all pools, because anyone may make many: as much as three that are loud. */
-static DEFINE_RATELIMIT_STATE(bp_log_limit, BP_LOG_PERIOD, 3 * BP_LOG_BURST);
+/* Of all pools together that the administrator has not made: anyone may make many. */
+static DEFINE_RATELIMIT_STATE(bp_log_limit, BP_LOG_PERIOD, 2 * BP_LOG_BURST);
 
 static bool bp_panic;
 module_param_named(panic_on_corruption, bp_panic, bool, 0644);
@@ -144,7 +146,8 @@ void bp_report(struct bp_reports *reports, struct bp_record *record)
 {
 	if (!bp_reports_add(reports, record))
 		atomic_long_inc(&reports->lost);
-	else if (__ratelimit(&reports->limit) && __ratelimit(&bp_log_limit))
+	else if (__ratelimit(&reports->limit) &&
+		 (reports->trusted || __ratelimit(&bp_log_limit)))
 		bp_report_log(reports, record);
 	irq_work_queue(&reports->tell);
 	if (READ_ONCE(bp_panic) && bp_report_harm(record))
@@ -161,11 +164,13 @@ static void bp_reports_tell(struct irq_work *work)
 		  poll_to_key(EPOLLPRI));
 }
 
+/* For the pool that the current task makes. */
 void bp_reports_init(struct bp_reports *reports, const char *pool,
 		     wait_queue_head_t *pollers)
 {
 	reports->pool = pool;
 	reports->pollers = pollers;
+	reports->trusted = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
 	init_irq_work(&reports->tell, bp_reports_tell);
 	ratelimit_state_init(&reports->limit, BP_LOG_PERIOD, BP_LOG_BURST);
 	raw_spin_lock_init(&reports->lock);

@@ -42,7 +42,8 @@ struct bp_reports {
 	const char *pool;		/* its name; not ours */
 	wait_queue_head_t *pollers;	/* the pool's; not ours */
 	struct irq_work tell;		/* them */
-	struct ratelimit_state limit;	/* of what the log gets */
+	struct ratelimit_state limit;	/* of what the log gets; the only ... */
+	bool trusted;			/* ... one for the administrator */
 	struct bp_paths paths;
 	atomic_long_t lost;		/* to an NMI that did not get the lock */
 

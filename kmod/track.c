@@ -15,7 +15,7 @@
 
 #include "track.h"
 
-#define BP_OWN_FRAMES	8u	/* that the module itself may add to a stack */
+#define BP_OWN_FRAMES	12u	/* that we and who walks it may add to a stack */
 #define BP_READ_TRIES	4u	/* of a history that is being written */
 
 const struct bp_caller bp_caller_kernel = {
@@ -23,15 +23,30 @@ const struct bp_caller bp_caller_kernel = {
 };
 
 #ifdef CONFIG_STACKTRACE
+/*
+ * The first frame behind the module's own.  Before these there may be some of who
+ * walked the stack: not every kernel leaves them out.
+ */
+static u32 bp_track_first(const unsigned long *entries, u32 n)
+{
+	u32 own = 0;
+
+	while (own < n && !within_module(entries[own], THIS_MODULE))
+		own++;
+	if (own == n)
+		return 0;
+	while (own < n && within_module(entries[own], THIS_MODULE))
+		own++;
+	return own;
+}
+
 /* The stack from the function on that called the module. */
 static u32 bp_track_stack(u64 *frames)
 {
 	unsigned long entries[BLOCKPOOL_FRAMES_MAX + BP_OWN_FRAMES];
 	u32 n = stack_trace_save(entries, ARRAY_SIZE(entries), 0);
-	u32 first = 0, i;
+	u32 first = bp_track_first(entries, n), i;
 
-	while (first < n && within_module(entries[first], THIS_MODULE))
-		first++;
 	n = min(n - first, BLOCKPOOL_FRAMES_MAX);
 	for (i = 0; i < n; i++)
 		frames[i] = entries[first + i];
