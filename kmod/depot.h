@@ -134,6 +134,7 @@ static inline bool bp_depot_gathers(const struct bp_depot *depot)
 static inline bool bp_depot_has_reserve(const struct bp_depot *depot)
 {
 	return !depot->reserve ||
+	       /* a look without the lock, as stock.c has it */
 	       data_race(depot->stack->nr) >= depot->reserve;
 }
 

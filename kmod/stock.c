@@ -129,6 +129,7 @@ void bp_stock_drain(struct bp_stock *stock)
 	const struct cpumask *open = stock->depot.cpus;
 
 	while (bp_depot_gathers(&stock->depot) &&
+	       /* written under the lock; looked at again */
 	       data_race(cpumask_intersects(open, cpu_online_mask))) {
 		on_each_cpu_mask(open, bp_stock_close_here, stock, true);
 		cond_resched();
@@ -145,6 +146,7 @@ void bp_stock_drain(struct bp_stock *stock)
 int bp_stock_drain_all(struct bp_stock *stock)
 {
 	bp_stock_drain(stock);
+	/* As above. */
 	while (!data_race(cpumask_empty(stock->depot.cpus))) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -354,6 +356,7 @@ u32 bp_stock_cached(const struct bp_stock *stock)
 	int id;
 
 	for_each_possible_cpu(id)
+		/* while its CPU uses it */
 		cached += data_race(per_cpu_ptr(stock->cpus,
 						id)->magazine.stack.nr);
 	return cached;
@@ -366,6 +369,7 @@ u64 bp_stock_freed(const struct bp_stock *stock)
 	int id;
 
 	for_each_possible_cpu(id)
+		/* while its CPU counts */
 		freed += data_race(per_cpu_ptr(stock->cpus, id)->freed);
 	return freed;
 }

@@ -34,6 +34,7 @@ bool peer_inside_depot(struct blockpool *pool)
 
 u32 peer_depot_has(struct blockpool *pool)
 {
+	/* A look without its lock. */
 	return data_race(pool->stock.depot.stack->nr);
 }
 
