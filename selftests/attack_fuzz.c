@@ -26,7 +26,7 @@
 #define CALLS		1000000
 #define BURST		64	/* steps between two looks at the time */
 #define WARM		5000	/* calls before the memory is looked at first */
-#define LEFT_KB		16384	/* that may be gone: caches of the kernel */
+#define LEFT_KB		65536	/* that may be gone: caches of the kernel */
 #define MODEL_BLOCKS	256
 #define MODEL_BYTES	1000
 #define MODEL_MAX	40	/* of one client: all together want more than there is */

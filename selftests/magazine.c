@@ -405,7 +405,6 @@ TEST_F(magazine, first_come_first_served)
 static pid_t churner(const char *name, int cpu, __u32 flags, __u32 depth,
 		     __u32 batch)
 {
-	pid_t pid = child_fork();
 	struct blockpool_peer_churn churn = {
 		.context = PROCESS,
 		.flags = flags,
@@ -414,11 +413,15 @@ static pid_t churner(const char *name, int cpu, __u32 flags, __u32 depth,
 		.batch = batch,
 		.length = 8,
 	};
+	pid_t pid;
 	int peer;
 
-	if (pid)
+	cpu_pin(cpu);	/* before: the CPU may soon be gone */
+	pid = child_fork();
+	if (pid) {
+		cpu_pin(0);
 		return pid;
-	cpu_pin(cpu);
+	}
 	peer = peer_join(name);
 	for (churn.seed = getpid() << 16; ; churn.seed++) {
 		must(!pool_ioctl(peer, BLOCKPOOL_PEER_CHURN_RUN, &churn));
