@@ -8,6 +8,7 @@
 
 #include <sched.h>
 
+#define data_race(expr)	(expr)
 #define READ_ONCE(word) ({						\
 	__typeof__(word) __read =					\
 		__atomic_load_n(&(word), __ATOMIC_RELAXED);		\
