@@ -8,7 +8,9 @@
 
 #include <sched.h>
 
+/* data_race(): KCSAN's word alone, which has no meaning in a program. */
 #define data_race(expr)	(expr)
+
 #define READ_ONCE(word) ({						\
 	__typeof__(word) __read =					\
 		__atomic_load_n(&(word), __ATOMIC_RELAXED);		\
