@@ -84,7 +84,10 @@ static int bp_kernel_take_depot(struct blockpool *pool, gfp_t gfp,
 	return bp_stock_take_wait(&pool->stock, indices, n, KTIME_MAX, true);
 }
 
-/* In debug mode: again if damaged ones are among them, until there are enough. */
+/*
+ * In debug mode: again if damaged ones are among them, until there are enough.
+ * They are the kernel's before the look at all blocks, and not only the caller's.
+ */
 static int bp_kernel_take_debug(struct blockpool *pool, gfp_t gfp,
 				u32 *indices, u32 n)
 {

@@ -199,6 +199,13 @@ struct bp_stated {
 	u64 frames[BLOCKPOOL_FRAMES_MAX];
 };
 
+/* The client of a file that was opened to write, too. */
+static struct bp_client *bp_writing_client(struct file *file)
+{
+	return file->f_mode & FMODE_WRITE ? bp_file_client(file) :
+					    ERR_PTR(-EACCES);
+}
+
 static int bp_stated_init(struct bp_stated *stated, struct bp_client *client,
 			  u32 nr_frames, const void __user *frames)
 {
@@ -280,9 +287,7 @@ static int bp_ioctl_alloc(struct file *file, void *arg, void __user *uarg)
 	ret = bp_alloc_until(file, args, &until);
 	if (ret)
 		return ret;
-	if (!(file->f_mode & FMODE_WRITE))
-		return -EACCES;
-	client = bp_file_client(file);
+	client = bp_writing_client(file);
 	if (IS_ERR(client))
 		return PTR_ERR(client);
 	ret = bp_client_admit(client);
@@ -329,9 +334,7 @@ static int bp_ioctl_free(struct file *file, void *arg, void __user *uarg)
 	if (args->flags || !args->count || args->count > BLOCKPOOL_BATCH_MAX ||
 	    args->__reserved)
 		return -EINVAL;
-	if (!(file->f_mode & FMODE_WRITE))
-		return -EACCES;
-	client = bp_file_client(file);
+	client = bp_writing_client(file);
 	if (IS_ERR(client))
 		return PTR_ERR(client);
 	return bp_free_from_user(client, args, &uargs->done);
@@ -469,9 +472,7 @@ static int bp_ioctl_modules(struct file *file, void *arg, void __user *uarg)
 
 	if (!args->length || args->length > BLOCKPOOL_MODULES_SIZE)
 		return -EINVAL;
-	if (!(file->f_mode & FMODE_WRITE))
-		return -EACCES;
-	client = bp_file_client(file);
+	client = bp_writing_client(file);
 	if (IS_ERR(client))
 		return PTR_ERR(client);
 	if (!(client->pool->flags & BLOCKPOOL_TRACK))

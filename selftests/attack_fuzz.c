@@ -304,14 +304,6 @@ static void look(struct run *run)
 		stats.allocs != stats.frees + stats.reclaimed + stats.nr_held;
 }
 
-static bool worker_ended(struct run *run)
-{
-	siginfo_t info = {};
-
-	return !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) &&
-	       info.si_pid;
-}
-
 static void look_on(struct run *run)
 {
 	usleep(20000);
@@ -339,7 +331,7 @@ static void stop(struct run *run)
 static void warm_up(struct run *run)
 {
 	start(run);
-	while (run->attack.done < WARM && !worker_ended(run))
+	while (run->attack.done < WARM && !child_ended())
 		look_on(run);
 	stop(run);
 	pools_left_are_whole(run);
@@ -348,7 +340,7 @@ static void warm_up(struct run *run)
 static void go(struct run *run)
 {
 	start(run);
-	while (attack_goes_on(&run->attack) && !worker_ended(run))
+	while (attack_goes_on(&run->attack) && !child_ended())
 		look_on(run);
 	stop(run);
 }

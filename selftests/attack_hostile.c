@@ -343,14 +343,6 @@ static void start(struct run *run)
 	}
 }
 
-static bool worker_ended(void)
-{
-	siginfo_t info = {};
-
-	return !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) &&
-	       info.si_pid;
-}
-
 /* As many fills as shall be, and until one met a block that the peer held. */
 static bool goes_on(struct run *run)
 {
@@ -361,7 +353,7 @@ static bool goes_on(struct run *run)
 
 static void go_on(struct run *run)
 {
-	while (goes_on(run) && !worker_ended()) {
+	while (goes_on(run) && !child_ended()) {
 		usleep(10000);
 		look(run);
 		run->attack.done = __atomic_load_n(&run->shared->fills,
@@ -406,19 +398,6 @@ static bool peer_judged(const struct shared *shared)
 	return right && changed;
 }
 
-/* The checks end a process that finds something wrong. */
-static bool whole(int fd)
-{
-	pid_t pid = child_fork();
-
-	if (!pid) {
-		pool_check(fd, 0);
-		pool_drain(fd);
-		_exit(0);
-	}
-	return !child_reap(pid);
-}
-
 static void judge(const struct run *run)
 {
 	const struct shared *shared = run->shared;
@@ -434,7 +413,7 @@ static void judge(const struct run *run)
 			 "no block of the other pool changed\n");
 	ksft_test_result(peer_judged(shared),
 			 "the kernel's user lost its data and nothing else\n");
-	ksft_test_result(whole(run->fds[0]) && whole(run->fds[1]),
+	ksft_test_result(pool_is_whole(run->fds[0]) && pool_is_whole(run->fds[1]),
 			 "afterwards every block is free\n");
 }
 

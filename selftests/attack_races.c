@@ -451,14 +451,6 @@ static void start(struct run *run)
 		reload(run);
 }
 
-static bool worker_ended(void)
-{
-	siginfo_t info = {};
-
-	return !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) &&
-	       info.si_pid;
-}
-
 static bool goes_on(struct run *run)
 {
 	return attack_goes_on(&run->attack) ||
@@ -468,7 +460,7 @@ static bool goes_on(struct run *run)
 
 static void go_on(struct run *run)
 {
-	while (goes_on(run) && !worker_ended()) {
+	while (goes_on(run) && !child_ended()) {
 		usleep(PHASE_MS * 1000);
 		__atomic_store_n(&run->shared->thin, !flag(&run->shared->thin),
 				 __ATOMIC_RELAXED);

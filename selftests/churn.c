@@ -524,19 +524,6 @@ static bool counts_agree(const struct churn *churn, const struct sums *sums,
 	       stats->frees >= sums->all.freed;
 }
 
-/* The checks end a process that finds something wrong. */
-static bool whole(int fd)
-{
-	pid_t pid = child_fork();
-
-	if (!pid) {
-		pool_check(fd, 0);
-		pool_drain(fd);
-		_exit(0);
-	}
-	return !child_reap(pid);
-}
-
 static void judge(const struct churn *churn)
 {
 	struct blockpool_stats stats = pool_stats(churn->fd);
@@ -555,7 +542,7 @@ static void judge(const struct churn *churn)
 	ksft_test_result(!sums.idle && stats.waits && stats.reclaimed &&
 			 sums.all.failed && !stats.min_free,
 			 "there was contention, exhaustion and death\n");
-	ksft_test_result(whole(churn->fd), "afterwards every block is free\n");
+	ksft_test_result(pool_is_whole(churn->fd), "afterwards every block is free\n");
 }
 
 static int seconds_wanted(int argc, char **argv)

@@ -557,6 +557,26 @@ int child_kill(pid_t pid)
 	return child_reap(pid);
 }
 
+bool child_ended(void)
+{
+	siginfo_t info = {};
+
+	return !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) &&
+	       info.si_pid;
+}
+
+bool pool_is_whole(int fd)
+{
+	pid_t pid = child_fork();
+
+	if (!pid) {
+		pool_check(fd, 0);
+		pool_drain(fd);
+		_exit(0);
+	}
+	return !child_reap(pid);
+}
+
 /* A change of credentials makes the kernel forget the death signal. */
 void become(uid_t uid, gid_t gid)
 {

@@ -80,6 +80,9 @@ void pool_check_at(const char *file, int line, int fd, __u64 held);
 #define pool_drain(fd)		pool_drain_at(__FILE__, __LINE__, fd)
 void pool_drain_at(const char *file, int line, int fd);
 
+/* Both of them in a child, for those who go on after a failure. */
+bool pool_is_whole(int fd);
+
 /* Wait, for some seconds at most, until the pool's statistics say so. */
 void pool_await_waiting(int fd, __u64 waiting);
 void pool_await_held(int fd, __u64 held);
@@ -89,6 +92,7 @@ void pool_await_clients(int fd, __u64 clients);
 pid_t child_fork(void);
 int child_reap(pid_t pid);
 int child_kill(pid_t pid);
+bool child_ended(void);			/* whether one waits to be reaped */
 
 /* For good; also forgets the supplementary groups. */
 void become(uid_t uid, gid_t gid);
