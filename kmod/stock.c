@@ -86,8 +86,7 @@ static bool bp_cpu_refill(struct bp_stock *stock, struct bp_cpu *cpu, u32 n)
 {
 	struct bp_stack *stack = &cpu->magazine.stack;
 
-	if (!stock->room ||
-	    !bp_depot_open(&stock->depot, smp_processor_id(), stack, n))
+	if (!bp_depot_open(&stock->depot, smp_processor_id(), stack, n))
 		return false;
 	stack->size = READ_ONCE(stock->size);
 	return true;

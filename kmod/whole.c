@@ -100,7 +100,10 @@ static bool bp_whole_look_guard(struct bp_call *call, u32 index)
 	return true;
 }
 
-/* Returns how many blocks are damaged; @rest: the caller may sleep. */
+/*
+ * Returns how many blocks are damaged, the stack of free ones counted as one;
+ * @rest: the caller may sleep.
+ */
 static u32 bp_whole_look_all(struct bp_call *call, bool rest)
 {
 	struct bp_debug *debug = call->debug;
@@ -109,6 +112,8 @@ static u32 bp_whole_look_all(struct bp_call *call, bool rest)
 	/* What is said to be free may be nonsense. */
 	if (bp_whole_audit(call))
 		bp_whole_look_free(call, rest);
+	else
+		damaged++;
 	for (i = 0; i < debug->nr_blocks; i++) {
 		damaged += bp_whole_look_guard(call, i);
 		if (!rest)

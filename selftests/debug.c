@@ -1115,6 +1115,23 @@ TEST_F(consistency, free_twice)
 	pool_drain(self->fd);
 }
 
+/* With no flag but some other, CHECK sees it. */
+TEST_F(client, check_counts_the_books)
+{
+	int peer = peer_join(self->name);
+	__u32 was = falsify(peer, BLOCKPOOL_PEER_ELEMENT, 2, 0), damaged;
+	struct blockpool_report report;
+
+	EXPECT_EQ(0, debug_check(self->fd, &damaged));
+	EXPECT_EQ(1, damaged);
+	report = debug_only(self->fd, &self->cursor);
+	expect_kind(&report, CORRUPT, CHECK, 0);
+	falsify(peer, BLOCKPOOL_PEER_ELEMENT, 2, was);
+	EXPECT_EQ(0, debug_check(self->fd, &damaged));
+	EXPECT_EQ(0, damaged);
+	close(peer);
+}
+
 /* Without BLOCKPOOL_CONSISTENCY, who takes it sees it, and is not given it. */
 TEST_F(client, free_but_owned)
 {

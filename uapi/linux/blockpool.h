@@ -409,7 +409,8 @@ struct blockpool_modules_args {
  * @flags: zero
  * @checked: out: blocks looked at: all of them; of those that are on their way
  *	just then only the guard zones
- * @damaged: out: of these, damaged, those in quarantine included
+ * @damaged: out: of these, damaged, those in quarantine included; and one more if
+ *	the bookkeeping is corrupt
  *
  * Guard zones of all blocks, the content of free ones, and the bookkeeping.  What
  * is found is reported; a free block goes into quarantine at once, one that is held
