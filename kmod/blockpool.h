@@ -40,6 +40,38 @@ struct blockpool_attr {
 	u32 reserve;
 };
 
+struct blockpool_port;
+
+/**
+ * typedef blockpool_handler_t - what is done with a message
+ * @port: the port it came to
+ * @message: its block is the kernel's now: to be freed, or sent on
+ * @ctx: from blockpool_port_open()
+ */
+typedef void (*blockpool_handler_t)(struct blockpool_port *port,
+				    const struct blockpool_message *message,
+				    void *ctx);
+
+/* In blockpool_port_attr alone: call the handler in softirq context. */
+#define BLOCKPOOL_BIND_SOFTIRQ	(1U << 31)
+
+/**
+ * struct blockpool_port_attr - which port, and what it shall be
+ * @name: as of a pool
+ * @flags: BLOCKPOOL_BIND_SEND, BLOCKPOOL_BIND_RECV, BLOCKPOOL_BIND_CREATE,
+ *	BLOCKPOOL_BIND_AGAIN, BLOCKPOOL_BIND_SOFTIRQ
+ * @depth: see struct blockpool_bind_args, as for the following
+ * @linger_ms: ...
+ * @mode: for clients
+ */
+struct blockpool_port_attr {
+	const char *name;
+	u32 flags;
+	u32 depth;
+	s32 linger_ms;
+	umode_t mode;
+};
+
 struct blockpool *blockpool_create(const struct blockpool_attr *attr);
 struct blockpool *blockpool_get(const char *name);
 void blockpool_put(struct blockpool *pool);
@@ -50,6 +82,18 @@ int blockpool_alloc_bulk(struct blockpool *pool, gfp_t gfp, void **blocks,
 			 unsigned int n);
 void blockpool_free_bulk(struct blockpool *pool, void **blocks,
 			 unsigned int n);
+
+struct blockpool_port *
+blockpool_port_open(struct blockpool *pool,
+		    const struct blockpool_port_attr *attr,
+		    blockpool_handler_t handler, void *ctx);
+struct blockpool_port *blockpool_port_get(struct blockpool *pool, u32 number);
+void blockpool_port_close(struct blockpool_port *port);
+u32 blockpool_port_number(const struct blockpool_port *port);
+int blockpool_send(struct blockpool_port *port, gfp_t gfp,
+		   const struct blockpool_message *messages, unsigned int n);
+int blockpool_recv(struct blockpool_port *port, gfp_t gfp,
+		   struct blockpool_message *messages, unsigned int n);
 
 size_t blockpool_block_size(const struct blockpool *pool);
 u32 blockpool_nr_blocks(const struct blockpool *pool);

@@ -35,6 +35,7 @@
  *   ENOMEM     no memory, or over RLIMIT_MEMLOCK or the cgroup's limit
  *   E2BIG      a structure from the future, with something in its tail
  *   EFAULT     a bad pointer
+ *   EPIPE      the port has no receiver any more, nor will have one
  *   ENOTTY     unknown ioctl
  *   EOPNOTSUPP not in this pool, or not on this kernel
  */
@@ -52,11 +53,16 @@
 #define BLOCKPOOL_NO_INDEX		(~0U)		/* never a block */
 #define BLOCKPOOL_FRAMES_MAX		16U		/* of a call stack */
 #define BLOCKPOOL_MODULES_SIZE		(32U << 10)	/* bytes of text */
+#define BLOCKPOOL_MESSAGES_MAX		1024U		/* in one call */
+#define BLOCKPOOL_DEPTH_MAX		(1U << 16)	/* messages in a port */
+#define BLOCKPOOL_PORTS_MAX		256U		/* of a pool */
 
 /* What an owner word says; any other value is the id of a client. */
 #define BLOCKPOOL_OWNER_FREE		0U
 #define BLOCKPOOL_OWNER_KERNEL		1U
 #define BLOCKPOOL_OWNER_QUARANTINE	2U	/* damaged: nobody gets it */
+#define BLOCKPOOL_OWNER_SHARED		3U	/* several hold it, read-only */
+#define BLOCKPOOL_OWNER_PORT		(1U << 30)	/* + a port: in flight to it */
 
 /* Pool flags, in blockpool_create_args and blockpool_info. */
 #define BLOCKPOOL_PERSIST	(1U << 0)	/* keep it until it is unlinked */
@@ -266,7 +272,7 @@ struct blockpool_free_args {
  * @nr_free: free in the kernel; exact when nothing moves, as are all counts of
  *	blocks
  * @nr_held: held by clients, their libraries' caches included, or by the kernel,
- *	or in quarantine
+ *	in flight, shared, or in quarantine
  * @nr_kernel: of these, held by the kernel
  * @nr_clients: clients attached
  * @nr_waiting: allocations asleep now
@@ -281,7 +287,7 @@ struct blockpool_free_args {
  * @nr_cached: of @nr_free, in the magazines of CPUs
  * @nr_quarantined: of @nr_held, damaged and held back
  * @reports: reports that there were, see struct blockpool_report
- * @__reserved: zero
+ * @nr_in_flight: of @nr_held, sent to a port and not received yet, or shared
  */
 struct blockpool_stats {
 	__u32 size;
@@ -302,7 +308,7 @@ struct blockpool_stats {
 	__u64 nr_cached;
 	__u64 nr_quarantined;
 	__u64 reports;
-	__u64 __reserved;
+	__u64 nr_in_flight;
 };
 
 /**
@@ -370,7 +376,8 @@ struct blockpool_holder_args {
  * @first: first index
  * @count: number of indices, at least 1; @first + @count at most nr_blocks
  * @owners: address of __u32[count]: BLOCKPOOL_OWNER_FREE,
- *	BLOCKPOOL_OWNER_KERNEL, BLOCKPOOL_OWNER_QUARANTINE or the id of a client
+ *	BLOCKPOOL_OWNER_KERNEL, BLOCKPOOL_OWNER_QUARANTINE, BLOCKPOOL_OWNER_SHARED,
+ *	BLOCKPOOL_OWNER_PORT and a port's number, or the id of a client
  *
  * Each word is true at some instant of the call; the table is not frozen.
  */
@@ -458,6 +465,8 @@ struct blockpool_repair_args {
 #define BLOCKPOOL_FOUND_CHECK		4U	/* ioctl(BLOCKPOOL_IOC_CHECK) */
 #define BLOCKPOOL_FOUND_SWEEP		5U	/* the one in the background */
 #define BLOCKPOOL_FOUND_FAULT		6U	/* an access to the mapping */
+#define BLOCKPOOL_FOUND_SEND		7U	/* to a port */
+#define BLOCKPOOL_FOUND_RECV		8U	/* out of a port */
 
 #define BLOCKPOOL_STACK_SIZE		1280	/* bytes of text */
 #define BLOCKPOOL_DUMP_SIZE		128	/* bytes */
@@ -540,6 +549,237 @@ struct blockpool_report_args {
 	__u64 report;
 };
 
+/* Flags of blockpool_bind_args. */
+#define BLOCKPOOL_BIND_SEND	(1U << 0)	/* to send to the port */
+#define BLOCKPOOL_BIND_RECV	(1U << 1)	/* to receive from it */
+#define BLOCKPOOL_BIND_CREATE	(1U << 2)	/* with RECV: make it if there is none */
+#define BLOCKPOOL_BIND_FD	(1U << 3)	/* give a file descriptor to poll */
+#define BLOCKPOOL_BIND_AGAIN	(1U << 4)	/* made so: see there */
+
+/**
+ * struct blockpool_bind_args - ioctl(BLOCKPOOL_IOC_BIND), use a port
+ * @size: sizeof(struct blockpool_bind_args)
+ * @flags: BLOCKPOOL_BIND_SEND, BLOCKPOOL_BIND_RECV or both, and of the others
+ * @depth: of a port that is made: messages it has room for, 1 to
+ *	BLOCKPOOL_DEPTH_MAX; 0 for 256, or nr_blocks if these are fewer
+ * @linger_ms: of a port that is made: how long it stays, with its messages, when
+ *	the last receiver is gone; 0: not at all, -1: as long as the pool
+ * @mode: of a port that is made: permission bits, r to receive and w to send, 0 for
+ *	0600
+ * @port: out: its number in the pool, for SEND and RECV; never 0
+ * @fd: out: with BLOCKPOOL_BIND_FD: poll() on it says POLLIN while there are
+ *	messages, POLLOUT while there is room, POLLHUP when the port has ended
+ * @__reserved: zero
+ * @name: as of a pool
+ *
+ * A port is an inbox of a pool: a bounded queue of messages, each with a block that
+ * belongs to the port until it is received.  A client may bind a port as often as it
+ * likes, and has the rights of all its BINDs until UNBIND or its own end.
+ *
+ * A port that is made belongs to the caller's euid and egid.  ENOENT if there is no
+ * such port and it is not to be made; EACCES if its mode does not let the caller;
+ * ENOMEM if there is no memory or there are BLOCKPOOL_PORTS_MAX.  The memory is
+ * charged as the pool's.  @depth, @linger_ms, @mode and BLOCKPOOL_BIND_AGAIN count
+ * only if the port is made by this call.  Needs an fd open for writing (EACCES).
+ *
+ * BLOCKPOOL_BIND_AGAIN: what a client has received and not yet freed or sent on goes
+ * back to the head of the port, in its old order, when the client ends; whoever
+ * receives it next sees BLOCKPOOL_MESSAGE_AGAIN.  Until it is freed or sent on it
+ * takes its room in the port.
+ *
+ * When its last receiver has gone, and @linger_ms have passed, a port ends: blocks
+ * that are left in it go back to the pool, and SEND says EPIPE.
+ */
+struct blockpool_bind_args {
+	__u32 size;
+	__u32 flags;
+	__u32 depth;
+	__s32 linger_ms;
+	__u32 mode;
+	__u32 port;
+	__s32 fd;
+	__u32 __reserved;
+	char name[BLOCKPOOL_NAME_SIZE];
+};
+
+/**
+ * struct blockpool_unbind_args - ioctl(BLOCKPOOL_IOC_UNBIND), be done with a port
+ * @size: sizeof(struct blockpool_unbind_args)
+ * @port: its number
+ *
+ * What the client has received stays with it.  ENOENT if it has no such port.
+ */
+struct blockpool_unbind_args {
+	__u32 size;
+	__u32 port;
+};
+
+/* Flags of a message, set by the kernel; zero in SEND. */
+#define BLOCKPOOL_MESSAGE_AGAIN		(1U << 0)	/* received before, by one who ended */
+#define BLOCKPOOL_MESSAGE_SHARED	(1U << 1)	/* others hold the block: read only */
+
+/**
+ * struct blockpool_message - a block on its way
+ * @index: the block
+ * @offset: where in the block the message begins
+ * @length: its bytes; @offset + @length at most block_size
+ * @reply: number of a port that an answer may be sent to, which the sender receives
+ *	from (EPERM), or 0: who receives the message may send there from then on
+ * @cookie: the sender's
+ * @pid: out: process that sent it, 0 for the kernel or if it is not in the receiver's
+ *	pid namespace; zero in SEND
+ * @flags: out: BLOCKPOOL_MESSAGE_...; zero in SEND
+ */
+struct blockpool_message {
+	__u32 index;
+	__u32 offset;
+	__u32 length;
+	__u32 reply;
+	__u64 cookie;
+	__s32 pid;
+	__u32 flags;
+};
+
+/* Flags of blockpool_send_args and blockpool_recv_args. */
+#define BLOCKPOOL_PORT_WAIT	(1U << 0)	/* sleep until it can be done */
+#define BLOCKPOOL_PORT_ALL	(1U << 1)	/* all or nothing */
+
+/**
+ * struct blockpool_send_args - ioctl(BLOCKPOOL_IOC_SEND)
+ * @size: sizeof(struct blockpool_send_args)
+ * @flags: BLOCKPOOL_PORT_WAIT, BLOCKPOOL_PORT_ALL
+ * @port: number of the port
+ * @count: messages, 1 to BLOCKPOOL_MESSAGES_MAX
+ * @done: out, whatever else is wrong: how many were sent
+ * @timeout_ms: with BLOCKPOOL_PORT_WAIT: longest wait, -1 for ever; else zero
+ * @messages: address of struct blockpool_message[count]
+ * @nr_frames: as for ALLOC
+ * @__reserved: zero
+ * @frames: as for ALLOC
+ *
+ * The blocks are the port's from then on, and the client's no more.  All messages
+ * are looked at before any is sent: EINVAL or EPERM for one of them means that none
+ * was.  As many are sent, in order, as there is room for, and at least one; without
+ * room EAGAIN, or with BLOCKPOOL_PORT_WAIT it sleeps.  BLOCKPOOL_PORT_ALL: room for
+ * all of them, or none is sent; EINVAL if the port is not that deep.  EPIPE if the
+ * port has ended, ENOENT if the client did not bind it.
+ *
+ * On an O_NONBLOCK fd BLOCKPOOL_PORT_WAIT does not wait, here and in RECV.
+ */
+struct blockpool_send_args {
+	__u32 size;
+	__u32 flags;
+	__u32 port;
+	__u32 count;
+	__u32 done;
+	__s32 timeout_ms;
+	__u64 messages;
+	__u32 nr_frames;
+	__u32 __reserved;
+	__u64 frames;
+};
+
+/**
+ * struct blockpool_recv_args - ioctl(BLOCKPOOL_IOC_RECV)
+ * @size: sizeof(struct blockpool_recv_args)
+ * @flags: BLOCKPOOL_PORT_WAIT, BLOCKPOOL_PORT_ALL
+ * @port: number of the port
+ * @count: messages wanted at most, 1 to BLOCKPOOL_MESSAGES_MAX
+ * @done: out, whatever else is wrong: how many were received
+ * @timeout_ms: as for SEND
+ * @messages: address of struct blockpool_message[count], of which @done are filled
+ * @nr_frames: as for ALLOC
+ * @__reserved: zero
+ * @frames: as for ALLOC
+ *
+ * In the order in which they were sent, what is there and at least one; without any
+ * EAGAIN, or with BLOCKPOOL_PORT_WAIT it sleeps.  BLOCKPOOL_PORT_ALL: @count, or
+ * none.  The blocks are the client's from then on: EDQUOT if that would be more than
+ * its limit, with at least one.  What cannot be told to the caller (EFAULT) stays at
+ * the head of the port.
+ */
+struct blockpool_recv_args {
+	__u32 size;
+	__u32 flags;
+	__u32 port;
+	__u32 count;
+	__u32 done;
+	__s32 timeout_ms;
+	__u64 messages;
+	__u32 nr_frames;
+	__u32 __reserved;
+	__u64 frames;
+};
+
+/**
+ * struct blockpool_share_args - ioctl(BLOCKPOOL_IOC_SHARE), one block to many
+ * @size: sizeof(struct blockpool_share_args)
+ * @flags: zero
+ * @nr_ports: number of ports, 1 to BLOCKPOOL_PORTS_MAX
+ * @__reserved: zero
+ * @ports: address of __u32[nr_ports]
+ * @message: the message, as for SEND
+ *
+ * The block goes to all of these ports, or EAGAIN if one of them has no room.  It is
+ * nobody's own from then on: each receiver holds a share of it, to read only, and
+ * ends it by FREE; with the last share the block goes back to the pool.  A share
+ * counts as a block for the client's limit, and cannot be sent on (EPERM).  In an
+ * isolated pool holders can read the block and not write to it.  EOPNOTSUPP on 32-bit
+ * kernels.
+ */
+struct blockpool_share_args {
+	__u32 size;
+	__u32 flags;
+	__u32 nr_ports;
+	__u32 __reserved;
+	__u64 ports;
+	struct blockpool_message message;
+};
+
+/**
+ * struct blockpool_port_args - ioctl(BLOCKPOOL_IOC_PORT), the next port
+ * @size: sizeof(struct blockpool_port_args)
+ * @cursor: in: 0 to begin, then as it came back: the port's number
+ * @flags: out: BLOCKPOOL_BIND_AGAIN, if it was made so
+ * @depth: out: messages it has room for
+ * @nr_messages: out: messages in it
+ * @nr_taken: out: received, but still in its room: see BLOCKPOOL_BIND_AGAIN
+ * @max_messages: out: most that ever were
+ * @nr_senders: out: clients and kernel users that may send to it
+ * @nr_receivers: out: those that receive from it
+ * @linger_ms: out: as it was made
+ * @mode: out: permission bits
+ * @uid: out: owner, in the caller's user namespace
+ * @gid: out: group, likewise
+ * @__reserved: zero
+ * @sent: out: messages ever sent
+ * @received: out: messages ever received
+ * @refused: out: messages that found no room
+ * @name: out: its name
+ *
+ * Of the pool that the fd is attached to, or would be.  ENOENT after the last.
+ */
+struct blockpool_port_args {
+	__u32 size;
+	__u32 cursor;
+	__u32 flags;
+	__u32 depth;
+	__u32 nr_messages;
+	__u32 nr_taken;
+	__u32 max_messages;
+	__u32 nr_senders;
+	__u32 nr_receivers;
+	__s32 linger_ms;
+	__u32 mode;
+	__u32 uid;
+	__u32 gid;
+	__u32 __reserved;
+	__u64 sent;
+	__u64 received;
+	__u64 refused;
+	char name[BLOCKPOOL_NAME_SIZE];
+};
+
 #define BLOCKPOOL_IOC_MAGIC	0xBE
 
 /* The size is in the structure, so that a number stays when one grows. */
@@ -557,5 +797,11 @@ struct blockpool_report_args {
 #define BLOCKPOOL_IOC_CHECK	_IO(BLOCKPOOL_IOC_MAGIC, 0x0b)
 #define BLOCKPOOL_IOC_REPAIR	_IO(BLOCKPOOL_IOC_MAGIC, 0x0c)
 #define BLOCKPOOL_IOC_REPORT	_IO(BLOCKPOOL_IOC_MAGIC, 0x0d)
+#define BLOCKPOOL_IOC_BIND	_IO(BLOCKPOOL_IOC_MAGIC, 0x0e)
+#define BLOCKPOOL_IOC_UNBIND	_IO(BLOCKPOOL_IOC_MAGIC, 0x0f)
+#define BLOCKPOOL_IOC_SEND	_IO(BLOCKPOOL_IOC_MAGIC, 0x10)
+#define BLOCKPOOL_IOC_RECV	_IO(BLOCKPOOL_IOC_MAGIC, 0x11)
+#define BLOCKPOOL_IOC_SHARE	_IO(BLOCKPOOL_IOC_MAGIC, 0x12)
+#define BLOCKPOOL_IOC_PORT	_IO(BLOCKPOOL_IOC_MAGIC, 0x13)
 
 #endif /* _UAPI_LINUX_BLOCKPOOL_H */
