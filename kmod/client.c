@@ -20,7 +20,8 @@
 #define BP_RECLAIM_STRIDE	(64u << 10)	/* words read between breathers */
 
 /* The lowest ids mean something else in the owner table. */
-#define BP_CLIENT_IDS	XA_LIMIT(BLOCKPOOL_OWNER_QUARANTINE + 1, S32_MAX)
+#define BP_CLIENT_IDS	XA_LIMIT(BLOCKPOOL_OWNER_SHARED + 1, \
+				 BLOCKPOOL_OWNER_PORT - 1)
 
 /**
  * bp_client_open() - attach a client, for the current task and credentials
@@ -49,6 +50,7 @@ struct bp_client *bp_client_open(struct blockpool *pool)
 		return ERR_PTR(-ENOMEM);
 	}
 	bp_window_init(&client->window, pool, client->id);
+	bp_bindings_init(&client->bindings);
 	atomic_inc(&pool->nr_clients);
 	bp_pool_advise(pool);
 	return client;
@@ -108,6 +110,7 @@ void bp_client_close(struct bp_client *client)
 {
 	struct blockpool *pool = client->pool;
 
+	bp_bindings_destroy(client);
 	bp_client_reclaim(client);
 	if (pool->debug)
 		bp_paths_leave(&pool->debug->reports.paths, client->id);
@@ -116,7 +119,7 @@ void bp_client_close(struct bp_client *client)
 	bp_pool_advise(pool);
 	bp_window_destroy(&client->window);
 	put_pid(client->pid);
-	kfree(client);
+	kfree_rcu(client, rcu);	/* a port may tell it news */
 	bp_pool_put(pool);
 }
 
@@ -124,7 +127,7 @@ void bp_client_close(struct bp_client *client)
  * Count n more blocks as the client's, or fewer if some will do, as far as its
  * limit lets it have them.  Returns how many.
  */
-static u32 bp_client_charge(struct bp_client *client, u32 n, bool some)
+u32 bp_client_charge(struct bp_client *client, u32 n, bool some)
 {
 	u32 max = client->pool->client_max ?: U32_MAX, left;
 	int charged = atomic_read(&client->charged);
@@ -137,6 +140,21 @@ static u32 bp_client_charge(struct bp_client *client, u32 n, bool some)
 			return 0;
 	} while (!atomic_try_cmpxchg(&client->charged, &charged, charged + n));
 	return n;
+}
+
+/* So many of its blocks are a port's now. */
+void bp_client_passed(struct bp_client *client, u32 n)
+{
+	atomic_sub(n, &client->charged);
+	this_cpu_sub(*client->pool->clients_hold, n);
+	atomic_long_add(n, &client->pool->nr_in_flight);
+}
+
+/* So many of a port's, for which it was charged, are its own now. */
+void bp_client_got(struct bp_client *client, u32 n)
+{
+	this_cpu_add(*client->pool->clients_hold, n);
+	atomic_long_sub(n, &client->pool->nr_in_flight);
 }
 
 static int bp_client_wait(struct bp_client *client, u32 *indices, u32 n,
@@ -290,6 +308,7 @@ static int bp_client_free_slice(struct bp_client *client, const u32 *indices,
 	}
 	if (client->pool->flags & BLOCKPOOL_ISOLATED)
 		bp_window_revoke(&client->window, indices, freed);
+	bp_taken_drop(client, indices, freed);
 	atomic_sub(freed, &client->charged);
 	bp_client_give(client->pool, indices, freed, BP_FREED, caller);
 	*done += freed;

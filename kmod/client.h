@@ -10,6 +10,7 @@
 #include <linux/types.h>
 #include <linux/uidgid.h>
 
+#include "binding.h"
 #include "isolate.h"
 
 struct blockpool;
@@ -26,6 +27,8 @@ struct bp_client {
 	bool admitted;			/* see bp_client_admit() */
 	atomic64_t told;		/* reports that it was given: the last's seq */
 	struct bp_window window;	/* if the pool is isolated */
+	struct bp_bindings bindings;
+	struct rcu_head rcu;
 
 	/* Of whoever attached it, for reports only. */
 	struct pid *pid;
@@ -43,6 +46,10 @@ u32 bp_client_alloc_extra(struct bp_client *client, u32 *indices, u32 n,
 			  const struct bp_caller *caller);
 int bp_client_free(struct bp_client *client, const u32 *indices, u32 n,
 		   u32 *done, const struct bp_caller *caller);
+
+u32 bp_client_charge(struct bp_client *client, u32 n, bool some);
+void bp_client_passed(struct bp_client *client, u32 n);
+void bp_client_got(struct bp_client *client, u32 n);
 
 bool bp_client_untold(const struct bp_client *client);
 void bp_client_told(struct bp_client *client, u64 seq);

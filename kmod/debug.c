@@ -359,6 +359,37 @@ u32 bp_debug_give(struct bp_debug *debug, const u32 *indices, u32 *sound, u32 n,
 	return nr_sound;
 }
 
+/**
+ * bp_debug_hand() - while blocks go from one holder to another
+ * @debug: of the pool
+ * @indices: the blocks
+ * @n: how many
+ * @found: BLOCKPOOL_FOUND_SEND or BLOCKPOOL_FOUND_RECV
+ * @caller: who sends or receives them
+ *
+ * A damaged one goes on, as there is a message in it: it is kept when it is freed.
+ * The receiver is who took it last.
+ *
+ * Context: Any.
+ */
+void bp_debug_hand(struct bp_debug *debug, const u32 *indices, u32 n, u32 found,
+		   const struct bp_caller *caller)
+{
+	struct bp_history *history;
+	struct bp_call call;
+	u32 i;
+
+	bp_call_init(&call, debug, found, caller);
+	for (i = 0; i < n; i++) {
+		if (unlikely(!bp_guard_sound(&debug->guard, indices[i])))
+			bp_call_damaged(&call, indices[i], false);
+		if (!debug->histories || found != BLOCKPOOL_FOUND_RECV)
+			continue;
+		history = &debug->histories[indices[i]];
+		bp_history_write(history, &history->alloc, bp_call_track(&call));
+	}
+}
+
 /*
  * Its life
  */

@@ -79,6 +79,9 @@ u32 bp_debug_take_some(struct bp_debug *debug, u32 *indices, u32 n,
 u32 bp_debug_give(struct bp_debug *debug, const u32 *indices, u32 *sound, u32 n,
 		  u32 found, const struct bp_caller *caller);
 
+void bp_debug_hand(struct bp_debug *debug, const u32 *indices, u32 n, u32 found,
+		   const struct bp_caller *caller);
+
 void bp_debug_refuse(struct bp_debug *debug, u32 index, u32 owner,
 		     const struct bp_caller *caller);
 void bp_debug_stale(struct bp_debug *debug, u32 client, u32 index, s64 offset);

@@ -17,7 +17,6 @@
  */
 #include <linux/hrtimer.h>
 #include <linux/poll.h>
-#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -27,6 +26,7 @@
 #include "charge.h"
 #include "depot.h"
 #include "owner.h"
+#include "wake.h"
 
 /* All, the exclusive too: one of them may want no block at all. */
 static void bp_depot_wake_now(struct bp_depot *depot)
@@ -38,7 +38,7 @@ static void bp_depot_wake_now(struct bp_depot *depot)
 /* Without the depot's lock, and at once unless the lock of the list forbids it. */
 static void bp_depot_wake_pollers(struct bp_depot *depot)
 {
-	if (IS_ENABLED(CONFIG_PREEMPT_RT) ? preemptible() : !irqs_disabled())
+	if (bp_may_wake())
 		bp_depot_wake_now(depot);
 	else
 		irq_work_queue(&depot->later);

@@ -136,6 +136,8 @@ static __poll_t bp_device_poll(struct file *file, poll_table *wait)
 	poll_wait(file, &client->pool->stock.depot.pollers, wait);
 	if (bp_stock_ready(&client->pool->stock))
 		events |= EPOLLOUT | EPOLLWRNORM;
+	poll_wait(file, &client->bindings.news, wait);
+	events |= bp_bindings_poll(client);
 	if (bp_client_untold(client))
 		events |= EPOLLPRI;
 	return events;

@@ -50,7 +50,7 @@ static void bp_batch_destroy(struct bp_batch *batch)
 #define BP_RESERVED_USED(args)	\
 	memchr_inv((args)->__reserved, 0, sizeof((args)->__reserved))
 
-static bool bp_terminated(const char *name)
+bool bp_terminated(const char *name)
 {
 	return strnlen(name, BLOCKPOOL_NAME_SIZE) < BLOCKPOOL_NAME_SIZE;
 }
@@ -171,6 +171,21 @@ static int bp_ioctl_info(struct file *file, void *arg, void __user *uarg)
 	return 0;
 }
 
+/* How long a call may sleep; 0 or -EINVAL. */
+int bp_until(const struct file *file, bool wait, s32 timeout_ms, ktime_t *until)
+{
+	*until = BP_NO_WAIT;
+	if (!wait)
+		return timeout_ms ? -EINVAL : 0;
+	if (timeout_ms < -1)
+		return -EINVAL;
+	if (file->f_flags & O_NONBLOCK)
+		return 0;
+	*until = timeout_ms == -1 ? KTIME_MAX :
+				    ktime_add_ms(ktime_get(), timeout_ms);
+	return 0;
+}
+
 static int bp_alloc_until(const struct file *file,
 			  const struct blockpool_alloc_args *args,
 			  ktime_t *until)
@@ -178,36 +193,19 @@ static int bp_alloc_until(const struct file *file,
 	if (args->flags & ~BLOCKPOOL_ALLOC_WAIT ||
 	    (args->flags && args->extra))
 		return -EINVAL;
-	if (!(args->flags & BLOCKPOOL_ALLOC_WAIT)) {
-		*until = BP_NO_WAIT;
-		return args->timeout_ms ? -EINVAL : 0;
-	}
-	if (args->timeout_ms < -1)
-		return -EINVAL;
-	if (file->f_flags & O_NONBLOCK)
-		*until = BP_NO_WAIT;
-	else if (args->timeout_ms == -1)
-		*until = KTIME_MAX;
-	else
-		*until = ktime_add_ms(ktime_get(), args->timeout_ms);
-	return 0;
+	return bp_until(file, args->flags & BLOCKPOOL_ALLOC_WAIT,
+			args->timeout_ms, until);
 }
 
-/* A client that calls, and the stack that it says it has. */
-struct bp_stated {
-	struct bp_caller caller;
-	u64 frames[BLOCKPOOL_FRAMES_MAX];
-};
-
 /* The client of a file that was opened to write, too. */
-static struct bp_client *bp_writing_client(struct file *file)
+struct bp_client *bp_writing_client(struct file *file)
 {
 	return file->f_mode & FMODE_WRITE ? bp_file_client(file) :
 					    ERR_PTR(-EACCES);
 }
 
-static int bp_stated_init(struct bp_stated *stated, struct bp_client *client,
-			  u32 nr_frames, const void __user *frames)
+int bp_stated_init(struct bp_stated *stated, struct bp_client *client,
+		   u32 nr_frames, const void __user *frames)
 {
 	u32 n = min(nr_frames, BLOCKPOOL_FRAMES_MAX);
 
@@ -345,7 +343,7 @@ static int bp_ioctl_stats(struct file *file, void *arg, void __user *uarg)
 	struct blockpool_stats *stats = arg;
 	struct blockpool *pool;
 
-	if (stats->flags || stats->__reserved)
+	if (stats->flags)
 		return -EINVAL;
 	pool = bp_file_look(file);
 	if (IS_ERR(pool))
@@ -592,6 +590,11 @@ union bp_ioctl_args {
 	struct blockpool_check_args check;
 	struct blockpool_repair_args repair;
 	struct blockpool_report_args report;
+	struct blockpool_bind_args bind;
+	struct blockpool_unbind_args unbind;
+	struct blockpool_send_args send;
+	struct blockpool_recv_args recv;
+	struct blockpool_port_args port;
 };
 
 struct bp_ioctl_op {
@@ -622,6 +625,11 @@ static const struct bp_ioctl_op bp_ioctl_ops[] = {
 	BP_OP(CHECK, check, true, bp_ioctl_check),
 	BP_OP(REPAIR, repair, true, bp_ioctl_repair),
 	BP_OP(REPORT, report, true, bp_ioctl_report),
+	BP_OP(BIND, bind, false, bp_ioctl_bind),
+	BP_OP(UNBIND, unbind, false, bp_ioctl_unbind),
+	BP_OP(SEND, send, false, bp_ioctl_send),
+	BP_OP(RECV, recv, false, bp_ioctl_recv),
+	BP_OP(PORT, port, true, bp_ioctl_port),
 };
 
 long bp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -637,6 +645,8 @@ long bp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	    cmd != _IO(BLOCKPOOL_IOC_MAGIC, nr))
 		return -ENOTTY;
 	op = &bp_ioctl_ops[array_index_nospec(nr, ARRAY_SIZE(bp_ioctl_ops))];
+	if (!op->call)
+		return -ENOTTY;
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
 	if (size < op->size)

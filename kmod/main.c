@@ -4,11 +4,14 @@
 #include <linux/err.h>
 #include <linux/module.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
 
 #include "debugfs.h"
 #include "device.h"
 #include "pool.h"
-#include "whole.h"
+#include "queue.h"
+
+struct workqueue_struct *bp_queue;
 
 static unsigned int block_size = 2048;
 module_param(block_size, uint, 0444);
@@ -56,13 +59,13 @@ static int __init bp_init(void)
 {
 	int ret;
 
-	ret = bp_whole_init();
-	if (ret)
-		return ret;
+	bp_queue = alloc_workqueue("blockpool", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	if (!bp_queue)
+		return -ENOMEM;
 	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "blockpool:dead",
 					NULL, bp_cpu_dead);
 	if (ret < 0)
-		goto err_whole;
+		goto err_queue;
 	bp_cpuhp_state = ret;
 	ret = bp_default_create();
 	if (ret)
@@ -77,8 +80,8 @@ err_default:
 	bp_pool_unlink_all();
 err_cpuhp:
 	cpuhp_remove_state_nocalls(bp_cpuhp_state);
-err_whole:
-	bp_whole_exit();
+err_queue:
+	destroy_workqueue(bp_queue);
 	return ret;
 }
 
@@ -88,7 +91,7 @@ static void __exit bp_exit(void)
 	bp_debugfs_exit();
 	bp_pool_unlink_all();
 	cpuhp_remove_state_nocalls(bp_cpuhp_state);
-	bp_whole_exit();
+	destroy_workqueue(bp_queue);
 }
 
 module_init(bp_init);

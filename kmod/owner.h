@@ -6,7 +6,8 @@
  * its caller has just taken from the depot or a magazine and that is therefore
  * nobody else's; it goes back by one of the two releases, before the block goes
  * back there.  The depot's lock orders the one before the other; a magazine is
- * one CPU's.  Into quarantine and out of it a word goes in the same manner, but the
+ * one CPU's.  From hand to hand, by way of a port, it goes without being free in
+ * between: bp_owner_hand().  Into quarantine and out of it a word goes in the same manner, but the
  * block is in neither place then: see debug.h.
  *
  * A word with the top bit belongs to a free block that an NMI gave back and that
@@ -55,6 +56,15 @@ static inline bool bp_owner_release_kernel(u32 *owner)
 		return false;
 	WRITE_ONCE(*owner, BLOCKPOOL_OWNER_FREE);
 	return true;
+}
+
+/*
+ * From who has a block to who gets it, without it being free in between: to a port
+ * from a sender who may be hostile, and from there by who took its message out.
+ */
+static inline bool bp_owner_hand(u32 *owner, u32 from, u32 to)
+{
+	return READ_ONCE(*owner) == from && cmpxchg(owner, from, to) == from;
 }
 
 /* As the world is told. */

@@ -25,7 +25,7 @@ static DEFINE_XARRAY_ALLOC1(bp_names);	/* pools by id; read under RCU */
 static u32 bp_next_id;			/* protected by bp_names_lock */
 
 /* A name is shown to people, and ends a line in debugfs. */
-static bool bp_name_valid(const char *name)
+bool bp_name_valid(const char *name)
 {
 	const char *c;
 
@@ -107,6 +107,7 @@ static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
 	INIT_LIST_HEAD(&pool->pools);
 	mutex_init(&pool->admission);
 	xa_init_flags(&pool->clients, XA_FLAGS_ALLOC);
+	bp_ports_init(&pool->ports);
 	return pool;
 }
 
@@ -253,6 +254,7 @@ static void bp_pool_destroy(struct blockpool *pool)
 	spin_lock(&bp_pools_lock);
 	list_del(&pool->pools);
 	spin_unlock(&bp_pools_lock);
+	bp_ports_destroy(&pool->ports);
 	if (pool->debug)
 		bp_sweep_stop(pool->debug);
 	bp_stock_empty(&pool->stock);
@@ -459,17 +461,22 @@ struct blockpool *bp_pool_create(const struct blockpool_attr *attr, kuid_t uid,
 }
 
 /* want is a mask of MAY_READ (4) and MAY_WRITE (2), for the current credentials. */
-bool bp_pool_permits(const struct blockpool *pool, umode_t want)
+bool bp_mode_permits(umode_t mode, kuid_t uid, kgid_t gid, umode_t want)
 {
-	umode_t granted = pool->mode;
+	umode_t granted = mode;
 
-	if (uid_eq(current_euid(), pool->uid))
+	if (uid_eq(current_euid(), uid))
 		granted >>= 6;
-	else if (in_egroup_p(pool->gid))
+	else if (in_egroup_p(gid))
 		granted >>= 3;
 	/* No audit: LIST asks this of every pool that there is. */
 	return !(want & ~granted) ||
 	       ns_capable_noaudit(&init_user_ns, CAP_DAC_OVERRIDE);
+}
+
+bool bp_pool_permits(const struct blockpool *pool, umode_t want)
+{
+	return bp_mode_permits(pool->mode, pool->uid, pool->gid, want);
 }
 
 /* Wipe what is in the depot; all of it, if nothing is in a magazine. */

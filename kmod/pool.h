@@ -14,6 +14,7 @@
 #include "blockpool.h"
 #include "charge.h"
 #include "debug.h"
+#include "port.h"
 #include "stock.h"
 #include "store.h"
 
@@ -30,12 +31,14 @@
  *   window->lock     what an isolated client's mappings reach, see isolate.h
  *   bp_names_lock    which pools have a name; the last bp_pool_put()
  *   pool->admission  whose mappings were let in; the wipe before the second's
+ *   ports.lock       which ports there are, and who uses them
  *   clients' lock    which clients there are
  *   bp_pools_lock    all pools that live; then the lock of those who poll
  *   debug->walk      a look at all blocks
- *   depot.lock       the free indices; a leaf, see depot.h, as is report.h's
+ *   depot.lock       the free indices; a leaf, see depot.h, as are those of port.h
+ *		      and report.h
  *
- * The first four are not held over anything that may fault on user memory.
+ * The first five are not held over anything that may fault on user memory.
  */
 struct blockpool {
 	/* The following fields do not change while the pool lives. */
@@ -76,6 +79,9 @@ struct blockpool {
 	long __percpu *clients_hold;	/* the sum over CPUs counts */
 	struct rcu_head rcu;
 
+	struct bp_ports ports;
+	atomic_long_t nr_in_flight;
+
 	atomic_long_t failures;
 	atomic_long_t refused;
 
@@ -109,6 +115,8 @@ void bp_pool_put(struct blockpool *pool);
 bool bp_pool_unlink(struct blockpool *pool);
 void bp_pool_unlink_all(void);
 
+bool bp_name_valid(const char *name);
+bool bp_mode_permits(umode_t mode, kuid_t uid, kgid_t gid, umode_t want);
 bool bp_pool_permits(const struct blockpool *pool, umode_t want);
 int bp_pool_admit(struct blockpool *pool, kuid_t uid);
 

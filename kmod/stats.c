@@ -35,7 +35,9 @@ void bp_stats_read(struct blockpool *pool, struct blockpool_stats *stats)
 	stats->nr_held = stats->nr_blocks - stats->nr_free;
 	stats->nr_quarantined = min_t(u64, bp_pool_nr_quarantined(pool),
 				      stats->nr_held);
-	others = bp_stats_clients_hold(pool) + stats->nr_quarantined;
+	stats->nr_in_flight = max(atomic_long_read(&pool->nr_in_flight), 0L);
+	others = bp_stats_clients_hold(pool) + stats->nr_quarantined +
+		 stats->nr_in_flight;
 	stats->nr_kernel = stats->nr_held - min(others, stats->nr_held);
 	stats->nr_clients = atomic_read(&pool->nr_clients);
 	stats->nr_waiting = depot.nr_waiting;

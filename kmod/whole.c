@@ -20,6 +20,7 @@
 
 #include "audit.h"
 #include "owner.h"
+#include "queue.h"
 #include "whole.h"
 
 #define BP_WALK_SOME	64u	/* free blocks in one go of the depot's lock */
@@ -248,7 +249,6 @@ int bp_whole_repair(struct bp_debug *debug, u32 *repaired)
  * The sweep: a walk from time to time
  */
 
-static struct workqueue_struct *bp_sweep_queue;
 static DEFINE_SPINLOCK(bp_sweeps_lock);
 static LIST_HEAD(bp_sweeps);
 static unsigned int bp_sweep_ms = 10000;
@@ -258,7 +258,7 @@ static void bp_sweep_next(struct bp_debug *debug)
 	unsigned int ms = READ_ONCE(bp_sweep_ms);
 
 	if (ms && !READ_ONCE(debug->ending))
-		mod_delayed_work(bp_sweep_queue, &debug->sweep,
+		mod_delayed_work(bp_queue, &debug->sweep,
 				 msecs_to_jiffies(ms));
 }
 
@@ -310,16 +310,4 @@ void bp_sweep_stop(struct bp_debug *debug)
 	spin_unlock(&bp_sweeps_lock);
 	WRITE_ONCE(debug->ending, true);
 	cancel_delayed_work_sync(&debug->sweep);
-}
-
-int bp_whole_init(void)
-{
-	bp_sweep_queue = alloc_workqueue("blockpool", WQ_UNBOUND | WQ_FREEZABLE,
-					 0);
-	return bp_sweep_queue ? 0 : -ENOMEM;
-}
-
-void bp_whole_exit(void)
-{
-	destroy_workqueue(bp_sweep_queue);
 }

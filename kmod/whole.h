@@ -5,9 +5,6 @@
 
 #include "debug.h"
 
-int bp_whole_init(void);
-void bp_whole_exit(void);
-
 void bp_whole_begin(struct bp_debug *debug, u32 n);
 void bp_whole_end(struct bp_debug *debug, u32 n, u32 found,
 		  const struct bp_caller *caller);

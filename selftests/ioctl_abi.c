@@ -133,7 +133,6 @@ FIXTURE_VARIANT_ADD(abi, stats)
 	.writes_back = true,
 	.flags = FIELD(blockpool_stats, flags),
 	.unknown = ~0U,
-	.reserved = FIELD(blockpool_stats, __reserved),
 };
 
 FIXTURE_VARIANT_ADD(abi, list)

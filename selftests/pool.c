@@ -268,9 +268,7 @@ static void query(int fd, unsigned long request, void *args, size_t size)
 	memset(args, POOL_POISON, size);
 	query->size = size;
 	query->second = 0;
-	if (request == BLOCKPOOL_IOC_STATS)
-		((struct blockpool_stats *)args)->__reserved = 0;
-	else
+	if (request == BLOCKPOOL_IOC_INFO)
 		((struct blockpool_info *)args)->__reserved = 0;
 	ret = pool_ioctl(fd, request, args);
 	if (ret)

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The calls on /dev/blockpool that have to do with ports, as ioctl.c. */
+#include <linux/anon_inodes.h>
+#include <linux/cred.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/user_namespace.h>
+
+#include "blockpool.h"
+#include "charge.h"
+#include "client.h"
+#include "file.h"
+#include "ioctl.h"
+#include "pool.h"
+#include "transfer.h"
+
+#define BP_FEW_MESSAGES		8u	/* that fit on the stack */
+#define BP_SOME_MESSAGES	16u	/* that go to the user or come at a time */
+
+#define BP_BIND_FLAGS		(BLOCKPOOL_BIND_SEND | BLOCKPOOL_BIND_RECV | \
+				 BLOCKPOOL_BIND_CREATE | BLOCKPOOL_BIND_FD | \
+				 BLOCKPOOL_BIND_AGAIN)
+#define BP_TRANSFER_FLAGS	(BLOCKPOOL_PORT_WAIT | BLOCKPOOL_PORT_ALL)
+
+/*
+ * A port's file, to be polled and nothing else; it keeps the port, and not the pool
+ */
+
+static __poll_t bp_port_file_poll(struct file *file, poll_table *wait)
+{
+	struct bp_port *port = file->private_data;
+
+	poll_wait(file, &port->pollers, wait);
+	return bp_port_poll(port);
+}
+
+static int bp_port_file_release(struct inode *inode, struct file *file)
+{
+	if (file->private_data)
+		bp_port_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations bp_port_fops = {
+	.owner = THIS_MODULE,
+	.release = bp_port_file_release,
+	.poll = bp_port_file_poll,
+	.llseek = noop_llseek,
+};
+
+static bool bp_bind_valid(const struct blockpool_bind_args *args)
+{
+	return !(args->flags & ~BP_BIND_FLAGS) &&
+	       args->flags & (BLOCKPOOL_BIND_SEND | BLOCKPOOL_BIND_RECV) &&
+	       (!(args->flags & BLOCKPOOL_BIND_CREATE) ||
+		args->flags & BLOCKPOOL_BIND_RECV) &&
+	       !args->port && !args->fd && !args->__reserved &&
+	       bp_terminated(args->name);
+}
+
+static int bp_bind_and_tell(struct bp_client *client,
+			    const struct blockpool_bind_args *args,
+			    struct blockpool_bind_args __user *uargs,
+			    struct file *port_file)
+{
+	const struct blockpool_port_attr attr = {
+		.name = args->name,
+		.flags = args->flags,
+		.depth = args->depth,
+		.linger_ms = args->linger_ms,
+		.mode = args->mode,
+	};
+	struct bp_port *port;
+	u32 number;
+
+	/* Find out before anything is bound whether it can be told. */
+	if (put_user(0, &uargs->port))
+		return -EFAULT;
+	port = bp_bind(client, &attr);
+	if (IS_ERR(port))
+		return PTR_ERR(port);
+	number = port->number;
+	if (port_file)
+		port_file->private_data = port;
+	else
+		bp_port_put(port);
+	return put_user(number, &uargs->port);
+}
+
+/* The descriptor is the caller's when all else is done. */
+static int bp_bind_with_fd(struct bp_client *client,
+			   const struct blockpool_bind_args *args,
+			   struct blockpool_bind_args __user *uargs)
+{
+	int fd = get_unused_fd_flags(O_CLOEXEC), ret;
+	struct file *file;
+
+	if (fd < 0)
+		return fd;
+	file = anon_inode_getfile("[blockpool-port]", &bp_port_fops, NULL,
+				  O_RDONLY);
+	ret = PTR_ERR_OR_ZERO(file);
+	if (!ret) {
+		ret = put_user(fd, &uargs->fd) ? -EFAULT :
+		      bp_bind_and_tell(client, args, uargs, file);
+		if (ret)
+			fput(file);
+	}
+	if (ret)
+		put_unused_fd(fd);
+	else
+		fd_install(fd, file);
+	return ret;
+}
+
+int bp_ioctl_bind(struct file *file, void *arg, void __user *uarg)
+{
+	const struct blockpool_bind_args *args = arg;
+	struct bp_client *client;
+
+	if (!bp_bind_valid(args))
+		return -EINVAL;
+	client = bp_writing_client(file);
+	if (IS_ERR(client))
+		return PTR_ERR(client);
+	return args->flags & BLOCKPOOL_BIND_FD ?
+	       bp_bind_with_fd(client, args, uarg) :
+	       bp_bind_and_tell(client, args, uarg, NULL);
+}
+
+int bp_ioctl_unbind(struct file *file, void *arg, void __user *uarg)
+{
+	const struct blockpool_unbind_args *args = arg;
+	struct bp_client *client = bp_writing_client(file);
+
+	return IS_ERR(client) ? PTR_ERR(client) : bp_unbind(client, args->port);
+}
+
+/*
+ * SEND and RECV, whose arguments are laid out alike
+ */
+
+struct bp_parcel {
+	struct bp_transfer transfer;
+	struct bp_stated stated;
+	struct bp_message few[BP_FEW_MESSAGES];
+};
+
+static bool bp_transfer_valid(const struct blockpool_send_args *args)
+{
+	BUILD_BUG_ON(sizeof(struct blockpool_send_args) !=
+		     sizeof(struct blockpool_recv_args));
+	return !(args->flags & ~BP_TRANSFER_FLAGS) && args->count &&
+	       args->count <= BLOCKPOOL_MESSAGES_MAX && !args->__reserved;
+}
+
+static int bp_parcel_init(struct bp_parcel *parcel, struct file *file,
+			  const struct blockpool_send_args *args, u32 right)
+{
+	struct bp_transfer *transfer = &parcel->transfer;
+	struct bp_client *client = bp_writing_client(file);
+	int ret;
+
+	if (IS_ERR(client))
+		return PTR_ERR(client);
+	transfer->client = client;
+	transfer->caller = &parcel->stated.caller;
+	transfer->n = args->count;
+	transfer->need = args->flags & BLOCKPOOL_PORT_ALL ? args->count : 1;
+	transfer->messages = parcel->few;
+	ret = bp_until(file, args->flags & BLOCKPOOL_PORT_WAIT,
+		       args->timeout_ms, &transfer->until) ?:
+	      bp_stated_init(&parcel->stated, client, args->nr_frames,
+			     u64_to_user_ptr(args->frames));
+	if (ret)
+		return ret;
+	if (args->count > BP_FEW_MESSAGES)
+		transfer->messages = kvmalloc_array(args->count,
+						    sizeof(struct bp_message),
+						    BP_GFP_CHARGED);
+	if (!transfer->messages)
+		return -ENOMEM;
+	transfer->port = bp_bound_port(client, args->port, right);
+	return transfer->port ? 0 : -ENOENT;
+}
+
+static void bp_parcel_destroy(struct bp_parcel *parcel)
+{
+	if (parcel->transfer.messages != parcel->few)
+		kvfree(parcel->transfer.messages);
+	if (parcel->transfer.port)
+		bp_port_put(parcel->transfer.port);
+}
+
+static int bp_messages_from_user(struct bp_message *to, u32 n,
+				 const struct blockpool_message __user *from)
+{
+	struct blockpool_message some[BP_SOME_MESSAGES];
+	u32 few, i;
+
+	for (; n; n -= few, from += few, to += few) {
+		few = min(n, BP_SOME_MESSAGES);
+		if (copy_from_user(some, from, few * sizeof(*some)))
+			return -EFAULT;
+		for (i = 0; i < few; i++)
+			to[i].user = some[i];
+	}
+	return 0;
+}
+
+static int bp_messages_to_user(struct blockpool_message __user *to,
+			       const struct bp_message *from, u32 n)
+{
+	struct blockpool_message some[BP_SOME_MESSAGES];
+	u32 few, i;
+
+	for (; n; n -= few, from += few, to += few) {
+		few = min(n, BP_SOME_MESSAGES);
+		for (i = 0; i < few; i++)
+			some[i] = from[i].user;
+		if (copy_to_user(to, some, few * sizeof(*some)))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int bp_send_from_user(struct bp_transfer *transfer,
+			     const struct blockpool_send_args *args,
+			     u32 __user *udone)
+{
+	int ret;
+
+	if (transfer->need > transfer->port->depth)
+		return -EINVAL;
+	ret = bp_messages_from_user(transfer->messages, args->count,
+				    u64_to_user_ptr(args->messages)) ?:
+	      bp_send_check(transfer) ?:
+	      bp_send(transfer);
+	if (ret > 0)
+		ret = put_user(ret, udone);
+	return ret;
+}
+
+int bp_ioctl_send(struct file *file, void *arg, void __user *uarg)
+{
+	struct blockpool_send_args __user *uargs = uarg;
+	const struct blockpool_send_args *args = arg;
+	struct bp_parcel parcel = {};
+	int ret;
+
+	/* Find out before anything is sent whether it can be reported. */
+	if (put_user(0, &uargs->done))
+		return -EFAULT;
+	if (!bp_transfer_valid(args))
+		return -EINVAL;
+	ret = bp_parcel_init(&parcel, file, args, BLOCKPOOL_BIND_SEND) ?:
+	      bp_send_from_user(&parcel.transfer, args, &uargs->done);
+	bp_parcel_destroy(&parcel);
+	return ret;
+}
+
+static int bp_recv_to_user(struct bp_transfer *transfer,
+			   const struct blockpool_recv_args *args,
+			   u32 __user *udone)
+{
+	struct blockpool_message __user *to = u64_to_user_ptr(args->messages);
+	int n, ret;
+
+	if (transfer->need > transfer->port->depth)
+		return -EINVAL;
+	ret = bp_client_admit(transfer->client);
+	if (ret)
+		return ret;
+	n = bp_recv(transfer);
+	if (n <= 0)
+		return n;
+	ret = bp_messages_to_user(to, transfer->messages, n) ?:
+	      put_user(n, udone);
+	if (ret)
+		bp_recv_abort(transfer, n);
+	else
+		bp_recv_commit(transfer, n);
+	return ret;
+}
+
+int bp_ioctl_recv(struct file *file, void *arg, void __user *uarg)
+{
+	struct blockpool_recv_args __user *uargs = uarg;
+	struct bp_parcel parcel = {};
+	int ret;
+
+	if (put_user(0, &uargs->done))
+		return -EFAULT;
+	if (!bp_transfer_valid(arg))
+		return -EINVAL;
+	ret = bp_parcel_init(&parcel, file, arg, BLOCKPOOL_BIND_RECV) ?:
+	      bp_recv_to_user(&parcel.transfer, arg, &uargs->done);
+	bp_parcel_destroy(&parcel);
+	return ret;
+}
+
+/*
+ * The list
+ */
+
+static void bp_port_tell(struct bp_port *port, struct blockpool_port_args *args)
+{
+	struct bp_port_stats stats;
+
+	bp_port_read_stats(port, &stats);
+	args->flags = port->flags;
+	args->depth = port->depth;
+	args->nr_messages = stats.nr;
+	args->nr_taken = stats.nr_taken;
+	args->max_messages = stats.max;
+	args->nr_senders = port->nr_senders;
+	args->nr_receivers = port->nr_receivers;
+	args->linger_ms = port->linger_ms;
+	args->mode = port->mode;
+	args->uid = from_kuid_munged(current_user_ns(), port->uid);
+	args->gid = from_kgid_munged(current_user_ns(), port->gid);
+	args->sent = stats.sent;
+	args->received = stats.received;
+	args->refused = stats.refused;
+	memcpy(args->name, port->name, sizeof(args->name));
+}
+
+int bp_ioctl_port(struct file *file, void *arg, void __user *uarg)
+{
+	struct blockpool_port_args *args = arg;
+	struct blockpool *pool;
+	struct bp_port *port;
+
+	if (args->__reserved)
+		return -EINVAL;
+	pool = bp_file_look(file);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	mutex_lock(&pool->ports.lock);
+	port = bp_port_next(&pool->ports, &args->cursor);
+	if (port)
+		bp_port_tell(port, args);
+	mutex_unlock(&pool->ports.lock);
+	bp_pool_put(pool);
+	return port ? 0 : -ENOENT;
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a client sends to a port and receives from one: blocks go from its hands to the
+ * port's, or back, by one compare and exchange each.
+ *
+ * Sending: room is reserved, the owner words say the port, the client's pages are taken
+ * away if the pool is isolated, the messages are put in the queue.  Receiving: messages
+ * are taken out but keep their room, the caller is told, the owner words say the client.
+ * A client that is killed gets to the end of this as any other does.
+ */
+#include <linux/pid.h>
+#include <linux/sched.h>
+
+#include "client.h"
+#include "owner.h"
+#include "pool.h"
+#include "transfer.h"
+#include "whole.h"
+
+static u32 *bp_transfer_owner(const struct bp_transfer *transfer, u32 at)
+{
+	return &transfer->client->pool->owners[transfer->messages[at].user.index];
+}
+
+static int bp_message_check(struct bp_client *client,
+			    const struct blockpool_message *message)
+{
+	struct blockpool *pool = client->pool;
+	struct bp_port *reply;
+
+	if (message->pid || message->flags ||
+	    message->index >= bp_pool_nr_blocks(pool) ||
+	    message->offset > pool->block_size ||
+	    message->length > pool->block_size - message->offset)
+		return -EINVAL;
+	if (bp_owner_read(&pool->owners[message->index]) != client->id)
+		return -EPERM;
+	if (!message->reply)
+		return 0;
+	reply = bp_bound_port(client, message->reply, BLOCKPOOL_BIND_RECV);
+	if (!reply)
+		return -EPERM;
+	bp_port_put(reply);
+	return 0;
+}
+
+/* All messages, before any of them goes. */
+int bp_send_check(const struct bp_transfer *transfer)
+{
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; !ret && i < transfer->n; i++)
+		ret = bp_message_check(transfer->client,
+				       &transfer->messages[i].user);
+	return ret;
+}
+
+/*
+ * From the client to the port, or back; all, or none if there is one that it does not
+ * hold: it is there twice, or another thread was faster.
+ */
+static bool bp_send_claim(const struct bp_transfer *transfer, u32 n)
+{
+	u32 client = transfer->client->id, i;
+	u32 word = bp_port_word(transfer->port);
+
+	for (i = 0; i < n; i++)
+		if (!bp_owner_hand(bp_transfer_owner(transfer, i), client,
+				   word))
+			break;
+	if (i == n)
+		return true;
+	while (i--)
+		bp_owner_hand(bp_transfer_owner(transfer, i), word, client);
+	return false;
+}
+
+static void bp_send_unclaim(const struct bp_transfer *transfer, u32 n)
+{
+	u32 client = transfer->client->id, i;
+
+	for (i = 0; i < n; i++)
+		bp_owner_hand(bp_transfer_owner(transfer, i),
+			      bp_port_word(transfer->port), client);
+}
+
+/* At the end of a call; see whole.c. */
+static void bp_transfer_end(const struct bp_transfer *transfer, u32 found)
+{
+	struct bp_debug *debug = transfer->client->pool->debug;
+
+	if (debug)
+		bp_whole_end(debug, 0, found, transfer->caller);
+}
+
+/* What is done to blocks between their owners. */
+static void bp_transfer_handle(const struct bp_transfer *transfer, u32 n,
+			       u32 found)
+{
+	struct bp_client *client = transfer->client;
+	struct blockpool *pool = client->pool;
+	bool revoke = pool->flags & BLOCKPOOL_ISOLATED &&
+		      found == BLOCKPOOL_FOUND_SEND;
+	u32 indices[BP_SLICE_MAX], some, i, j;
+
+	if (!revoke && !pool->debug)
+		return;
+	for (i = 0; i < n; i += some) {
+		some = min(n - i, BP_SLICE_MAX);
+		for (j = 0; j < some; j++)
+			indices[j] = transfer->messages[i + j].user.index;
+		if (revoke)
+			bp_window_revoke(&client->window, indices, some);
+		if (pool->debug)
+			bp_debug_hand(pool->debug, indices, some, found,
+				      transfer->caller);
+	}
+}
+
+/* With room reserved for n. */
+static int bp_send_pass(struct bp_transfer *transfer, u32 n)
+{
+	struct bp_client *client = transfer->client;
+	struct pid *pid = task_tgid(current);
+	LIST_HEAD(lifted);
+	u32 i;
+
+	if (!bp_send_claim(transfer, n)) {
+		bp_port_unreserve(transfer->port, n);
+		return -EPERM;
+	}
+	bp_transfer_handle(transfer, n, BLOCKPOOL_FOUND_SEND);
+	bp_taken_lift(client, transfer->messages, n, &lifted);
+	bp_client_passed(client, n);
+	for (i = 0; i < n; i++)
+		transfer->messages[i].pid = get_pid(pid);
+	if (bp_port_publish(transfer->port, transfer->messages, n)) {
+		bp_taken_drop_lifted(&lifted);
+		bp_transfer_end(transfer, BLOCKPOOL_FOUND_SEND);
+		return n;
+	}
+	for (i = 0; i < n; i++)
+		put_pid(pid);
+	bp_taken_restore(client, &lifted);
+	bp_client_got(client, n);
+	atomic_add(n, &client->charged);
+	bp_send_unclaim(transfer, n);
+	return -EPIPE;
+}
+
+static int bp_send_attempt(void *arg)
+{
+	const struct bp_transfer *transfer = arg;
+
+	return bp_port_reserve(transfer->port, transfer->n, transfer->need);
+}
+
+/* Tries, or sleeps. */
+static int bp_transfer_wait(struct bp_transfer *transfer,
+			    wait_queue_head_t *queue,
+			    int (*attempt)(void *arg))
+{
+	int ret = attempt(transfer);
+
+	if (ret != -EAGAIN || transfer->until == BP_NO_WAIT)
+		return ret;
+	return bp_port_wait(queue, transfer->need == 1, transfer->until,
+			    TASK_INTERRUPTIBLE, attempt, transfer);
+}
+
+/**
+ * bp_send() - send blocks that a client holds
+ * @transfer: what, with messages that bp_send_check() has seen
+ *
+ * Context: Process context; may sleep.
+ * Return: How many, in order from the first, or -EAGAIN, -ETIMEDOUT, -EINTR,
+ *	-EPIPE, -EPERM and none.
+ */
+int bp_send(struct bp_transfer *transfer)
+{
+	int ret = bp_transfer_wait(transfer, &transfer->port->writers,
+				   bp_send_attempt);
+
+	if (ret > 0)
+		return bp_send_pass(transfer, ret);
+	if (ret == -EAGAIN || ret == -ETIMEDOUT)
+		bp_port_refuse(transfer->port, transfer->n);
+	return ret;
+}
+
+/* Charged before they are the client's: threads side by side keep to its limit. */
+static int bp_recv_attempt(void *arg)
+{
+	const struct bp_transfer *transfer = arg;
+	struct bp_client *client = transfer->client;
+	u32 n = bp_client_charge(client, transfer->n,
+				 transfer->need < transfer->n);
+	int ret = n < transfer->need ? -EDQUOT :
+		  bp_port_take(transfer->port, transfer->messages, n,
+			       transfer->need);
+
+	atomic_sub(n - max(ret, 0), &client->charged);
+	return ret;
+}
+
+/* The messages in the terms of who receives them; what cannot fail later. */
+static int bp_recv_prepare(struct bp_transfer *transfer, u32 n)
+{
+	struct bp_client *client = transfer->client;
+	struct blockpool_message *message;
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; !ret && i < n; i++) {
+		message = &transfer->messages[i].user;
+		message->pid = pid_vnr(transfer->messages[i].pid);
+		if (message->reply)
+			ret = bp_bind_reply(client, message->reply);
+	}
+	if (!ret && transfer->port->flags & BLOCKPOOL_BIND_AGAIN)
+		ret = bp_taken_note(client, transfer->port, transfer->messages,
+				    n);
+	return ret;
+}
+
+static void bp_recv_put_back(struct bp_transfer *transfer, u32 n)
+{
+	atomic_sub(n, &transfer->client->charged);
+	bp_port_put_back(transfer->port, transfer->messages, n);
+}
+
+/**
+ * bp_recv() - take messages out of a port for a client
+ * @transfer: where to put them
+ *
+ * The caller is to be told, and bp_recv_commit() or bp_recv_abort() to follow.
+ *
+ * Context: Process context; may sleep.
+ * Return: How many, or -EAGAIN, -ETIMEDOUT, -EINTR, -EPIPE, -EDQUOT, -ENOMEM.
+ */
+int bp_recv(struct bp_transfer *transfer)
+{
+	int n = bp_transfer_wait(transfer, &transfer->port->readers,
+				 bp_recv_attempt);
+	int ret;
+
+	if (n <= 0)
+		return n;
+	ret = bp_recv_prepare(transfer, n);
+	if (!ret)
+		return n;
+	bp_recv_put_back(transfer, n);
+	return ret;
+}
+
+/* The blocks are the client's. */
+void bp_recv_commit(struct bp_transfer *transfer, u32 n)
+{
+	bool again = transfer->port->flags & BLOCKPOOL_BIND_AGAIN;
+	u32 word = bp_port_word(transfer->port), i;
+
+	bp_transfer_handle(transfer, n, BLOCKPOOL_FOUND_RECV);
+	for (i = 0; i < n; i++) {
+		put_pid(transfer->messages[i].pid);
+		WARN_ON_ONCE(!bp_owner_hand(bp_transfer_owner(transfer, i),
+					    word, transfer->client->id));
+	}
+	bp_client_got(transfer->client, n);
+	bp_port_received(transfer->port, n);
+	if (!again)
+		bp_port_settle(transfer->port, n);
+	bp_transfer_end(transfer, BLOCKPOOL_FOUND_RECV);
+}
+
+/* The caller could not be told: the next who asks will be. */
+void bp_recv_abort(struct bp_transfer *transfer, u32 n)
+{
+	if (transfer->port->flags & BLOCKPOOL_BIND_AGAIN)
+		bp_taken_undo(transfer->client, transfer->messages, n);
+	bp_recv_put_back(transfer, n);
+}
