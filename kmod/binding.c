@@ -27,6 +27,7 @@ struct bp_binding {
 	struct bp_bindings *bindings;
 	struct bp_port *port;		/* referenced */
 	u32 rights;
+	u64 count;			/* of BINDs, and replies received */
 	struct rcu_head rcu;
 };
 
@@ -86,6 +87,7 @@ static int bp_binding_add(struct bp_client *client, struct bp_port *port,
 	}
 	bp_port_join(port, rights & ~binding->rights, &binding->listener);
 	WRITE_ONCE(binding->rights, binding->rights | rights);
+	binding->count++;
 	return 0;
 }
 
@@ -157,7 +159,7 @@ int bp_unbind(struct bp_client *client, u32 number)
 
 	mutex_lock(&ports->lock);
 	binding = xa_load(&client->bindings.by_port, number);
-	if (binding)
+	if (binding && !--binding->count)
 		bp_binding_end(client, binding);
 	mutex_unlock(&ports->lock);
 	return binding ? 0 : -ENOENT;

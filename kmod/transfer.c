@@ -28,8 +28,7 @@ static int bp_message_check(struct bp_client *client,
 	struct blockpool *pool = client->pool;
 	struct bp_port *reply;
 
-	if (message->pid || message->flags ||
-	    message->index >= bp_pool_nr_blocks(pool) ||
+	if (message->index >= bp_pool_nr_blocks(pool) ||
 	    message->offset > pool->block_size ||
 	    message->length > pool->block_size - message->offset)
 		return -EINVAL;
@@ -118,6 +117,13 @@ static void bp_transfer_handle(const struct bp_transfer *transfer, u32 n,
 	}
 }
 
+static void bp_message_seal(struct bp_message *message, struct pid *pid)
+{
+	message->pid = get_pid(pid);
+	message->user.pid = 0;
+	message->user.flags = 0;
+}
+
 /* With room reserved for n. */
 static int bp_send_pass(struct bp_transfer *transfer, u32 n)
 {
@@ -134,7 +140,7 @@ static int bp_send_pass(struct bp_transfer *transfer, u32 n)
 	bp_taken_lift(client, transfer->messages, n, &lifted);
 	bp_client_passed(client, n);
 	for (i = 0; i < n; i++)
-		transfer->messages[i].pid = get_pid(pid);
+		bp_message_seal(&transfer->messages[i], pid);
 	if (bp_port_publish(transfer->port, transfer->messages, n)) {
 		bp_taken_drop_lifted(&lifted);
 		bp_transfer_end(transfer, BLOCKPOOL_FOUND_SEND);

@@ -217,8 +217,9 @@ static bool give_up(struct blockpool *pool, void *block, u32 *index)
 		return false;
 	}
 	if (pool->tools)
-		bp_watch_freed(pool, *index, *state == STATE_HELD);
-	*state = STATE_UNKNOWN;
+		bp_watch_freed(pool, *index);
+	else
+		*state = STATE_UNKNOWN;
 	return true;
 }
 

@@ -8,16 +8,17 @@
  *
  * Every call returns 0 or a count, or -1 (a pointer: NULL) with errno:
  *
- *   EAGAIN     no block is free now
- *   ETIMEDOUT  none came free in time
+ *   EAGAIN     no block is free now; a port is full, or empty
+ *   ETIMEDOUT  and was so all the time
  *   EINTR      a signal came first
  *   EDQUOT     this handle would hold more than its limit
  *   EINVAL     not a block of this pool, or a bad argument
  *   EPERM      a block that this handle does not hold
- *   EACCES     no permission on the pool
- *   ENOENT     no such pool
+ *   EACCES     no permission on the pool or the port
+ *   ENOENT     no such pool or port
  *   EEXIST     a pool of that name exists
  *   ENOMEM     no memory, or over RLIMIT_MEMLOCK or the cgroup's limit
+ *   EPIPE      the port has no receiver any more, nor will have one
  *   ECHILD     a handle inherited over fork(): open your own
  *   ENODEV     the module is not loaded
  *
@@ -137,6 +138,85 @@ int blockpool_stats(struct blockpool *pool, struct blockpool_stats *stats);
  * to pass to another process, which then shares what the handle holds.
  */
 int blockpool_fd(const struct blockpool *pool);
+
+/*
+ * Ports: named queues of messages, each with a block that goes from its sender to
+ * its receiver.  The calls may be made by any number of threads on one port, but
+ * blockpool_unbind() when no other is under way, and before blockpool_close().
+ */
+struct blockpool_port;
+
+/**
+ * struct blockpool_port_attr - which port, and what it shall be
+ * @name: as of a pool
+ * @flags: BLOCKPOOL_BIND_SEND, BLOCKPOOL_BIND_RECV: to do what;
+ *	BLOCKPOOL_BIND_CREATE: make it if there is none;
+ *	BLOCKPOOL_BIND_AGAIN: what a receiver that dies had not freed or sent on
+ *	goes to the next one
+ * @depth: messages it has room for, 1 to BLOCKPOOL_DEPTH_MAX; 0 means 256
+ * @linger_ms: how long it stays, with its messages, when the last receiver is gone;
+ *	0: not at all, -1: as long as the pool
+ * @mode: permission bits, r to receive and w to send; 0 means 0600
+ *
+ * BLOCKPOOL_BIND_AGAIN and what follows @flags count only if the port is made.
+ */
+struct blockpool_port_attr {
+	const char *name;
+	uint32_t flags;
+	uint32_t depth;
+	int32_t linger_ms;
+	mode_t mode;
+};
+
+/* Use a port of the pool. */
+struct blockpool_port *blockpool_bind(struct blockpool *pool,
+				      const struct blockpool_port_attr *attr);
+
+/*
+ * The port that an answer to this message may be sent to; ENOENT if its sender
+ * wants none.
+ */
+struct blockpool_port *
+blockpool_reply_port(struct blockpool *pool,
+		     const struct blockpool_message *message);
+
+/* Be done with a port.  What was received from it stays with the handle. */
+int blockpool_unbind(struct blockpool_port *port);
+
+/* The port's number in the pool: for @reply of a message; 0 with errno. */
+uint32_t blockpool_port_number(const struct blockpool_port *port);
+
+/*
+ * A descriptor to poll: POLLIN while there are messages, POLLOUT while there is
+ * room, POLLHUP when the port has ended.  blockpool_unbind() closes it.
+ */
+int blockpool_port_fd(struct blockpool_port *port);
+
+/*
+ * Send n messages, 1 to BLOCKPOOL_MESSAGES_MAX, or as many of the first as there is
+ * room for; with BLOCKPOOL_PORT_ALL in flags all or none.  Without room for any wait
+ * up to timeout_ms milliseconds; 0: not at all, -1: for ever.  Returns how many were
+ * sent: their blocks are not the handle's any more.
+ */
+int blockpool_send(struct blockpool_port *port,
+		   const struct blockpool_message *messages, unsigned int n,
+		   unsigned int flags, int timeout_ms);
+
+/*
+ * Receive up to n messages, with BLOCKPOOL_PORT_ALL exactly n, and wait as above
+ * while there is none.  Returns how many: their blocks are the handle's, to be
+ * given back or sent on.  Those with BLOCKPOOL_MESSAGE_SHARED are to be read only.
+ */
+int blockpool_recv(struct blockpool_port *port,
+		   struct blockpool_message *messages, unsigned int n,
+		   unsigned int flags, int timeout_ms);
+
+/*
+ * Send one message to n ports of one pool, 1 to BLOCKPOOL_PORTS_MAX, or to none.
+ * The block is nobody's own then: each receiver gives its share of it back.
+ */
+int blockpool_share(struct blockpool_port *const *ports, unsigned int n,
+		    const struct blockpool_message *message);
 
 #ifdef __cplusplus
 }

@@ -21,16 +21,10 @@ static int device_open(int oflags)
 	return fd;
 }
 
-/* A name is never cut short: another pool might have the short one. */
 static int set_name(struct blockpool_name_args *args, const char *name)
 {
-	size_t len = name ? strnlen(name, BLOCKPOOL_NAME_SIZE) : 0;
-
-	if (!len || len == BLOCKPOOL_NAME_SIZE)
-		return fail(EINVAL);
 	*args = (struct blockpool_name_args){ .size = sizeof(*args) };
-	memcpy(args->name, name, len);
-	return 0;
+	return bp_set_name(args->name, name);
 }
 
 /*

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "blockpool.h"
 #include "../common/magazine.h"
@@ -28,6 +29,9 @@ enum {
 	STATE_UNKNOWN,		/* free, or came by other ways: ask the kernel */
 	STATE_HELD,		/* taken through this handle */
 	STATE_CACHED,		/* in a magazine of this process */
+	STATE_SENT,		/* to a port, or about to be: ask the kernel */
+	STATE_SHARED,		/* of those with tools: a share, to read only; for
+				   each share more that it has, one more */
 };
 
 /* What *@here says. */
@@ -87,6 +91,20 @@ static inline bool inherited(const struct blockpool *pool)
 static inline bool is_direct(const struct blockpool *pool)
 {
 	return pool->flags || pool->tools;
+}
+
+/*
+ * Copy the name of a pool or a port; -1 with errno if it is none.  It is never cut
+ * short: another might have the short one.
+ */
+static inline int bp_set_name(char *to, const char *name)
+{
+	size_t len = name ? strnlen(name, BLOCKPOOL_NAME_SIZE) : 0;
+
+	if (!len || len == BLOCKPOOL_NAME_SIZE)
+		return fail(EINVAL);
+	memcpy(to, name, len + 1);
+	return 0;
 }
 
 /* The pool is short: somebody waits for blocks.  Not for an inherited handle. */

@@ -64,3 +64,44 @@ u32 bp_kernel_put(struct blockpool *pool, const u32 *indices, u32 n,
 
 	return ioctl(pool->fd, BLOCKPOOL_IOC_FREE, &args) ? args.done : n;
 }
+
+/* Whatever else went wrong, what was sent is sent. */
+u32 bp_kernel_send(struct blockpool *pool, u32 port,
+		   const struct blockpool_message *messages, u32 n, u32 flags,
+		   int timeout_ms, const void *caller)
+{
+	u64 frames[BLOCKPOOL_FRAMES_MAX];
+	struct blockpool_send_args args = {
+		.size = sizeof(args),
+		.flags = flags | (timeout_ms ? BLOCKPOOL_PORT_WAIT : 0),
+		.port = port,
+		.count = n,
+		.timeout_ms = timeout_ms,
+		.messages = (uintptr_t)messages,
+		.nr_frames = frames_for(pool, caller, frames),
+		.frames = (uintptr_t)frames,
+	};
+
+	ioctl(pool->fd, BLOCKPOOL_IOC_SEND, &args);
+	return args.done;
+}
+
+u32 bp_kernel_recv(struct blockpool *pool, u32 port,
+		   struct blockpool_message *messages, u32 n, u32 flags,
+		   int timeout_ms, const void *caller)
+{
+	u64 frames[BLOCKPOOL_FRAMES_MAX];
+	struct blockpool_recv_args args = {
+		.size = sizeof(args),
+		.flags = flags | (timeout_ms ? BLOCKPOOL_PORT_WAIT : 0),
+		.port = port,
+		.count = n,
+		.timeout_ms = timeout_ms,
+		.messages = (uintptr_t)messages,
+		.nr_frames = frames_for(pool, caller, frames),
+		.frames = (uintptr_t)frames,
+	};
+
+	ioctl(pool->fd, BLOCKPOOL_IOC_RECV, &args);
+	return args.done;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR MIT */
-/* The only ways to and from the kernel's depot, one ioctl each. */
+/* The only ways of blocks to and from the kernel, one ioctl each. */
 #ifndef BLOCKPOOL_KERNEL_H
 #define BLOCKPOOL_KERNEL_H
 
@@ -24,5 +24,16 @@ int bp_kernel_wait(struct blockpool *pool, u32 *index, int timeout_ms,
 /* How many were put back; errno tells why, if fewer than @n. */
 u32 bp_kernel_put(struct blockpool *pool, const u32 *indices, u32 n,
 		  const void *caller) bp_hidden;
+
+/*
+ * How many messages were sent to a port, or received from it: errno tells why, if
+ * none.  Of @flags BLOCKPOOL_PORT_WAIT goes by @timeout_ms.
+ */
+u32 bp_kernel_send(struct blockpool *pool, u32 port,
+		   const struct blockpool_message *messages, u32 n, u32 flags,
+		   int timeout_ms, const void *caller) bp_hidden;
+u32 bp_kernel_recv(struct blockpool *pool, u32 port,
+		   struct blockpool_message *messages, u32 n, u32 flags,
+		   int timeout_ms, const void *caller) bp_hidden;
 
 #endif /* BLOCKPOOL_KERNEL_H */

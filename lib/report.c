@@ -143,15 +143,17 @@ static u32 owner_of(const struct blockpool *pool, u32 index)
 	return owner;
 }
 
-static void put_block(struct text *text, const struct blockpool *pool, u32 index)
+/* What was tried with a block that is free, or else is held by another. */
+static void put_block(struct text *text, const struct blockpool *pool, u32 index,
+		      const char *if_free, const char *if_held)
 {
 	u32 owner = owner_of(pool, index);
 
 	if (owner == BLOCKPOOL_OWNER_FREE ||
 	    owner == BLOCKPOOL_OWNER_QUARANTINE)
-		put(text, "double free");
+		put(text, if_free);
 	else
-		put(text, "free by one who does not hold it");
+		put(text, if_held);
 	put_decimal(text, ", block ", index);
 	put_decimal(text, ", owner word ", owner);
 }
@@ -187,9 +189,56 @@ void bp_report_print(struct blockpool *pool, const void *block,
 		put(&text, "free of what is not a block");
 		put_place(&text, pool, block);
 	} else {
-		put_block(&text, pool, index);
+		put_block(&text, pool, index, "double free",
+			  "free by one who does not hold it");
 	}
 	end(&text, caller);
+	errno = error;
+}
+
+/* The first of them that is no block of this client. */
+static bool find_culprit(const struct blockpool *pool, u32 client,
+			 const struct blockpool_message *messages, u32 n,
+			 u32 *index)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		*index = messages[i].index;
+		if (*index >= pool->nr_blocks || owner_of(pool, *index) != client)
+			return true;
+	}
+	return false;
+}
+
+static void put_sent(struct text *text, const struct blockpool *pool, u32 index)
+{
+	if (index < pool->nr_blocks) {
+		put_block(text, pool, index, "send of a free block",
+			  "send by one who does not hold it");
+	} else {
+		put(text, "send of what is not a block");
+		put_decimal(text, ": index ", index);
+	}
+}
+
+/* If they are its blocks, something else is wrong: that is not told here. */
+void bp_report_print_sent(struct blockpool *pool,
+			  const struct blockpool_message *messages, u32 n,
+			  const void *caller)
+{
+	int error = errno;
+	struct text text;
+	u32 index;
+
+	if (error != EPERM && error != EINVAL)
+		return;
+	begin(&text, pool);
+	if (find_culprit(pool, text.info.client, messages, n, &index)) {
+		put_sent(&text, pool, index);
+		end(&text, caller);
+	}
+	pthread_setcancelstate(text.cancel, NULL);
 	errno = error;
 }
 

@@ -11,12 +11,25 @@
 void bp_report_print(struct blockpool *pool, const void *block,
 		     const void *caller) bp_hidden;
 
+void bp_report_print_sent(struct blockpool *pool,
+			  const struct blockpool_message *messages, u32 n,
+			  const void *caller) bp_hidden;
+
 /* The free of @block was refused.  errno says why, and stays. */
 static inline void bp_report_free(struct blockpool *pool, const void *block,
 				  const void *caller)
 {
 	if (pool->reports)
 		bp_report_print(pool, block, caller);
+}
+
+/* None of these messages was sent.  Likewise. */
+static inline void bp_report_sent(struct blockpool *pool,
+				  const struct blockpool_message *messages,
+				  u32 n, const void *caller)
+{
+	if (pool->reports)
+		bp_report_print_sent(pool, messages, n, caller);
 }
 
 /* For a call on a handle that came over fork(): -1 with errno. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR MIT
+#include <limits.h>
 #include <pthread.h>
 
 #include "watch.h"
@@ -126,15 +127,47 @@ void bp_watch_taken(struct blockpool *pool, u32 index)
 		VALGRIND_MEMPOOL_ALLOC(pool, block, pool->block_size);
 }
 
-void bp_watch_freed(struct blockpool *pool, u32 index, bool held)
+/* A state that can count no further stays: its block may be touched for ever. */
+void bp_watch_shared(struct blockpool *pool, u32 index)
 {
+	unsigned char *state = &pool->states[index], more;
+	unsigned char old = __atomic_load_n(state, __ATOMIC_RELAXED);
+
+	do
+		more = old < STATE_SHARED ? STATE_SHARED :
+		       old < UCHAR_MAX ? old + 1 : old;
+	while (!__atomic_compare_exchange_n(state, &old, more, true,
+					    __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED));
+	bp_watch_shown(pool, index);
+}
+
+/* The state that there was; a share less of those that there are is no other one. */
+static unsigned char forget(unsigned char *state)
+{
+	unsigned char old = __atomic_load_n(state, __ATOMIC_RELAXED), less;
+
+	do
+		less = old <= STATE_SHARED ? STATE_UNKNOWN :
+		       old < UCHAR_MAX ? old - 1 : old;
+	while (!__atomic_compare_exchange_n(state, &old, less, true,
+					    __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED));
+	return old;
+}
+
+void bp_watch_freed(struct blockpool *pool, u32 index)
+{
+	unsigned char was = forget(&pool->states[index]);
 	void *block = block_at(pool, index);
 
+	if (was > STATE_SHARED)
+		return;
 	if (pool->tools & TOOL_ASAN)
 		__asan_poison_memory_region(block, pool->block_size);
 	if (!(pool->tools & TOOL_MEMCHECK))
 		return;
-	if (held)
+	if (was == STATE_HELD)
 		VALGRIND_MEMPOOL_FREE(pool, block);
 	else
 		VALGRIND_MAKE_MEM_NOACCESS(block, pool->block_size);

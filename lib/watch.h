@@ -18,9 +18,15 @@ bp_hidden unsigned char bp_watch_tools(void);
 void bp_watch_open(struct blockpool *pool) bp_hidden;
 void bp_watch_close(struct blockpool *pool) bp_hidden;
 
-/* A block was taken; one will be given back, which was taken here if @held. */
+/*
+ * A block was taken.  One will be given back or sent, and its state is unknown from
+ * then on, unless it is shared and the handle has more than this share of it.
+ */
 void bp_watch_taken(struct blockpool *pool, u32 index) bp_hidden;
-void bp_watch_freed(struct blockpool *pool, u32 index, bool held) bp_hidden;
+void bp_watch_freed(struct blockpool *pool, u32 index) bp_hidden;
+
+/* A share of a block was received, maybe not the first: it is counted. */
+void bp_watch_shared(struct blockpool *pool, u32 index) bp_hidden;
 
 /* Whoever holds it may be asked for its content. */
 void bp_watch_shown(const struct blockpool *pool, u32 index) bp_hidden;

@@ -88,7 +88,7 @@ out='' err='' status=0
 run()
 {
 	# What should end at once but does not must not hold up the rest.
-	[[ " $* " != *" "@(watch|reports)" "* ]] || set -- timeout 20 "$@"
+	[[ " $* " != *" "@(watch|reports|feed|cat)" "* ]] || set -- timeout 20 "$@"
 	status=0
 	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
 	IFS= read -r -d '' out <"$tmp/out"
@@ -126,10 +126,13 @@ coproc judge {
 import json, sys
 from types import SimpleNamespace
 
+def the(items, name):
+    return next(item for item in items if item.name == name)
+
 def judge(text, condition):
     value = json.loads(text.decode(), parse_constant=float.fromhex,
                        object_hook=lambda members: SimpleNamespace(**members))
-    return eval(condition, {"j": value})
+    return eval(condition, {"j": value, "the": the})
 
 while text := sys.stdin.buffer.readline():
     condition = sys.stdin.readline()
@@ -234,7 +237,8 @@ make_pool()
 
 # --- the command line ---
 
-commands=(load unload create rm list show holders watch check reports repair)
+commands=(load unload create rm list show holders watch check reports repair
+	ports feed cat)
 
 help_and_version()
 {
@@ -268,6 +272,14 @@ misuse()
 	fails 2 "reports needs POOL" "$ctl" reports &&
 	fails 2 "repair needs POOL" "$ctl" repair &&
 	fails 2 "'--follow' does not belong to check" "$ctl" check x --follow &&
+	fails 2 "ports needs POOL" "$ctl" ports &&
+	fails 2 "cat needs POOL" "$ctl" cat &&
+	fails 2 "cat needs PORT" "$ctl" cat default &&
+	fails 2 "feed needs PORT" "$ctl" feed default &&
+	fails 2 "'--wait' does not belong to cat" "$ctl" cat x y --wait &&
+	fails 2 "'--depth' does not belong to feed" "$ctl" feed x y --depth 1 &&
+	fails 2 "too many" "$ctl" ports default x &&
+	fails 2 "too many" "$ctl" cat default x y &&
 	fails 2 "rm needs NAME" "$ctl" rm &&
 	fails 2 "create needs NAME" "$ctl" create &&
 	fails 2 "too many" "$ctl" list default &&
@@ -964,6 +976,447 @@ check "a double free is reported" double_free
 check "a hostile record breaks neither JSON nor terminal" hostile_record
 check "reports --follow sleeps until there is one and ends with the pool" follow
 
+# --- ports ---
+
+# becomes CONDITION COMMAND...: json, but it may take a while.
+becomes()
+{
+	for _ in {1..200}; do
+		run "${@:2}"
+		[ "$status" -ne 0 ] || ! judged "$1" "$out" >/dev/null ||
+			return 0
+		sleep 0.05
+	done
+	json "$@"
+}
+
+# received POOL PORT: the port is there, and somebody receives from it.
+received()
+{
+	becomes "any(p.name == '$2' and p.nr_receivers for p in j)" \
+		"$ctl" ports "$1" --json
+}
+
+# make_port POOL PORT: one that stays.
+make_port()
+{
+	local cat
+
+	"$ctl" cat "$1" "$2" --linger -1 &
+	cat=$!
+	holders+=("$cat")
+	received "$1" "$2" && kill -TERM "$cat" && ended "$cat" 0
+}
+
+# ended PID STATUS: as wait, but not for ever.
+ended()
+{
+	local seen=0
+
+	for _ in {1..200}; do
+		kill -0 "$1" 2>/dev/null || break
+		sleep 0.05
+	done
+	kill -9 "$1" 2>/dev/null
+	wait "$1" 2>/dev/null || seen=$?
+	[ "$seen" -eq "$2" ] || no "it ended with $seen, not $2"
+}
+
+no_block_lost()
+{
+	becomes 'j.nr_free == 16 and j.nr_in_flight == 0 and j.nr_clients == 0' \
+		"$ctl" show ctl-port --json &&
+	becomes 'j == []' "$ctl" ports ctl-port --json
+}
+
+same()
+{
+	cmp "$1" "$2" >"$tmp/cmp" 2>&1 || no "${1##*/}: $(<"$tmp/cmp")"
+}
+
+no_ports()
+{
+	json 'j == []' "$ctl" ports ctl-port --json || return
+	works "$ctl" ports ctl-port || return
+	[[ $out = PORT*OWNER && $out != *$'\n'* ]] || no "ports: $out" || return
+	fails 1 "no pool 'ctl-none'" "$ctl" ports ctl-none &&
+	fails 1 "no pool 'ctl-none'" "$ctl" feed ctl-none a --wait &&
+	fails 1 "no pool 'ctl-none'" "$ctl" cat ctl-none a &&
+	fails 1 "no port 'a' in pool 'ctl-port'" "$ctl" feed ctl-port a &&
+	fails 1 "no port 'a' in pool 'ctl-port'" \
+		"$ctl" cat ctl-port a --no-create &&
+	no_block_lost
+}
+
+bad_ports()
+{
+	local value
+
+	for value in '' x/y . .. $'a\tb' "$(printf '%032d' 0)"; do
+		fails 2 "port's name" "$ctl" cat ctl-port -- "$value" &&
+		fails 2 "port's name" "$ctl" feed ctl-port -- "$value" || return
+	done
+	for value in 0 65537 x -1; do
+		fails 2 "--depth takes" "$ctl" cat ctl-port a --depth="$value" ||
+			return
+	done
+	for value in -2 x 1s 1e9 nan; do
+		fails 2 "--linger takes" "$ctl" cat ctl-port a \
+			--linger="$value" || return
+	done
+	fails 2 "--count takes" "$ctl" cat ctl-port a --count 0
+}
+
+# Of no round size, and more than ports and pool have room for.
+through_port()
+{
+	local cat
+
+	"$ctl" cat ctl-port a >"$tmp/copy" 2>&1 &
+	cat=$!
+	holders+=("$cat")
+	received ctl-port a || return
+	timeout 60 "$ctl" feed ctl-port a --json <"$tmp/bytes" >"$tmp/fed" ||
+		no "feed ended with $?" || return
+	judged 'j.pool == "ctl-port" and j.port == "a" and
+		j.bytes == 300001 and j.messages == 293' "$(<"$tmp/fed")" ||
+		return
+	ended "$cat" 0 && same "$tmp/copy" "$tmp/bytes" && no_block_lost
+}
+
+# Blocks with something between them, and blocks that are there for their holder only.
+through_odd_pool()
+{
+	local cat odd
+
+	for odd in "--debug G" --isolated "--client-max 1"; do
+		# shellcheck disable=SC2086 # words are meant
+		make_pool ctl-odd 1000 8 $odd || return
+		"$ctl" cat ctl-odd a >"$tmp/copy" &
+		cat=$!
+		holders+=("$cat")
+		received ctl-odd a && works bash -c '"$1" feed ctl-odd a <"$2"' \
+			- "$ctl" "$tmp/bytes" && ended "$cat" 0 &&
+			same "$tmp/copy" "$tmp/bytes" &&
+			json 'j.nr_free == 8 and j.reports == 0' \
+				"$ctl" show ctl-odd --json &&
+			works "$ctl" rm ctl-odd || no "$odd" || return
+	done
+}
+
+# Ports with less room together than the pool has blocks, so that it goes on.
+through_shell()
+{
+	timeout 60 bash -c '
+		set -o pipefail
+		"$1" feed ctl-port a --wait <"$2" &
+		first=$!
+		"$1" cat ctl-port a --depth 3 | tr a-z A-Z |
+			"$1" feed ctl-port b --wait &
+		"$1" cat ctl-port b --depth 2 | tr A-Z a-z >"$3"
+		wait "$first" && wait "$!"' - "$ctl" "$tmp/text" "$tmp/copy" \
+		2>"$tmp/err" || no "it ended with $?: $(<"$tmp/err")" || return
+	same "$tmp/copy" "$tmp/text" && no_block_lost
+}
+
+# feed finds no room as long as the receiver stands still.
+back_pressure()
+{
+	local cat feed
+
+	"$ctl" cat ctl-port a --depth 4 --mode 0620 --linger 0.3 >"$tmp/copy" &
+	cat=$!
+	holders+=("$cat")
+	received ctl-port a && kill -STOP "$cat" || return
+	"$ctl" feed ctl-port a <"$tmp/bytes" &
+	feed=$!
+	holders+=("$feed")
+	becomes '[("a", 4, 4, 4, 1, 1, 4, 0, "0620", 0, 0, False, 300)] ==
+		 [(p.name, p.depth, p.nr_messages, p.max_messages, p.nr_senders,
+		   p.nr_receivers, p.sent, p.received, p.mode, p.uid, p.gid,
+		   p.again, p.linger_ms) for p in j]' \
+		"$ctl" ports ctl-port --json || return
+	sleep 0.5
+	works "$ctl" ports ctl-port || return
+	grep -Eqx 'a +4 +4 +4 +1 +1 +4 +0 +[0-9]+  0620  root:root' \
+		"$tmp/out" || no "ports: $out" || return
+	in_flight "$feed" || return
+	kill -STOP "$feed" && kill -CONT "$feed" "$cat" || return
+	ended "$feed" 0 && ended "$cat" 0 && same "$tmp/copy" "$tmp/bytes" &&
+	no_block_lost
+}
+
+# Four blocks are, and the feeder has one more.
+in_flight()
+{
+	json 'j.nr_in_flight == 4 and j.nr_held == 5 and
+	      sum(r.count for r in j.runs if r.state == "port" and
+		  r.port > 0 and r.port_name == "a") == 4 and
+	      sum(r.count for r in j.runs if r.state == "client") == 1' \
+		"$ctl" show ctl-port --json || return
+	works env LC_ALL=C "$ctl" show ctl-port || return
+	shows '>' 4 && shows A 1 && shows . 11 || return
+	grep -Eqx '  > +4  in flight: a 4' "$tmp/out" || no "legend: $out" || return
+	json 'j.nr_in_flight == 4' "$ctl" watch ctl-port --json --count 1 ||
+		return
+	json "j.nr_in_flight == 4 and (1, $1) in [(h.held, h.pid)
+	      for h in j.holders]" "$ctl" holders ctl-port --json || return
+	works "$ctl" holders ctl-port || return
+	grep -Eqx ' +- +- +- +4 +-  \(in flight\)' "$tmp/out" || no "holders: $out"
+}
+
+# Nor does it keep the pool alive.
+feed_waits()
+{
+	local feed
+
+	make_pool ctl-wait 64 4 || return
+	"$ctl" feed ctl-wait a --wait </dev/null 2>"$tmp/feed.err" &
+	feed=$!
+	holders+=("$feed")
+	sleep 0.5
+	kill -0 "$feed" && works "$ctl" rm ctl-wait && ended "$feed" 1 || return
+	[ "$(<"$tmp/feed.err")" = "blockpoolctl: no pool 'ctl-wait'" ] ||
+		no "feed said: $(<"$tmp/feed.err")"
+}
+
+receiver_killed()
+{
+	local cat feed
+
+	"$ctl" cat ctl-port a --depth 4 >"$tmp/copy" &
+	cat=$!
+	holders+=("$cat")
+	received ctl-port a && kill -STOP "$cat" || return
+	"$ctl" feed ctl-port a <"$tmp/bytes" 2>"$tmp/feed.err" &
+	feed=$!
+	holders+=("$feed")
+	becomes 'j.nr_in_flight == 4' "$ctl" show ctl-port --json || return
+	release "$cat"
+	ended "$feed" 1 || return
+	[ "$(<"$tmp/feed.err")" = "blockpoolctl: port 'a' has ended: nobody`
+		` receives from it any more" ] ||
+		no "feed said: $(<"$tmp/feed.err")" || return
+	no_block_lost
+}
+
+# The stream goes on with the next.
+sender_killed()
+{
+	local cat feed
+
+	"$ctl" cat ctl-port a >"$tmp/copy" &
+	cat=$!
+	holders+=("$cat")
+	mkfifo "$tmp/input" && received ctl-port a || return
+	"$ctl" feed ctl-port a <"$tmp/input" &
+	feed=$!
+	holders+=("$feed")
+	exec 9>"$tmp/input"
+	echo one >&9
+	# A line goes out before the next is there.
+	written "$tmp/copy" && release "$feed" || return
+	exec 9>&-
+	works "$ctl" feed ctl-port a || return
+	ended "$cat" 0 || return
+	[ "$(<"$tmp/copy")" = one ] || no "copy: $(<"$tmp/copy")" || return
+	no_block_lost
+}
+
+# What has been received is written, and the next receiver gets the rest.
+taken_over()
+{
+	local cat feed
+
+	"$ctl" cat ctl-port a --depth 4 --linger -1 >"$tmp/copy" &
+	cat=$!
+	holders+=("$cat")
+	received ctl-port a || return
+	"$ctl" feed ctl-port a < <(head -c 100001 "$tmp/bytes" && sleep 2 &&
+		tail -c +100002 "$tmp/bytes") &
+	feed=$!
+	holders+=("$feed")
+	written "$tmp/copy" && kill -TERM "$cat" && ended "$cat" 0 || return
+	becomes '[(-1, 0)] == [(p.linger_ms, p.nr_receivers) for p in j]' \
+		"$ctl" ports ctl-port --json || return
+	timeout 60 "$ctl" cat ctl-port a --no-create >>"$tmp/copy" ||
+		no "the second ended with $?" || return
+	ended "$feed" 0 && same "$tmp/copy" "$tmp/bytes" || return
+	json 'j[0].nr_messages == 0 and j[0].nr_receivers == 0' \
+		"$ctl" ports ctl-port --json
+}
+
+# Each cat has one stream and leaves the next alone.
+streams()
+{
+	local i
+
+	make_port ctl-port box || return
+	for i in one '' two three four; do
+		works_with "$i" "$ctl" feed ctl-port box || return
+	done
+	json 'the(j, "box").nr_messages == 9' "$ctl" ports ctl-port --json || return
+	works "$ctl" cat ctl-port box && [ "$out" = one ] || no "1: $out" || return
+	works "$ctl" cat ctl-port box && [ -z "$out" ] || no "2: $out" || return
+	works "$ctl" cat ctl-port box --count 1 && [ "$out" = two ] ||
+		no "3: $out" || return
+	works "$ctl" cat ctl-port box --count 4 --follow &&
+		[ "$out" = threefour ] || no "4: $out" || return
+	works "$ctl" cat ctl-port box && [ -z "$out" ] || no "5: $out" || return
+	json 'the(j, "box").nr_messages == 0 and
+	      the(j, "box").sent == the(j, "box").received' \
+		"$ctl" ports ctl-port --json
+}
+
+# works_with INPUT COMMAND...
+works_with()
+{
+	printf %s "$1" >"$tmp/typed"
+	works bash -c '"$@" <"$0"' "$tmp/typed" "${@:2}"
+}
+
+cat_json()
+{
+	works_with $'a\x01"\xff' "$ctl" feed ctl-port box || return
+	works "$ctl" cat ctl-port box --json || return
+	[ "$(wc -l <"$tmp/out")" -eq 2 ] || no "not two lines: $out" || return
+	judged 'j[0].data == "610122ff" and j[0].length == 4 and
+		j[0].offset == 0 and 0 <= j[0].index < 16 and j[0].pid > 0 and
+		j[0].cookie == 0 and j[0].reply == 0 and
+		j[0].shared is False and j[0].again is False and
+		j[1].length == 0 and j[1].data == ""' \
+		"[$(paste -sd, "$tmp/out")]"
+}
+
+cat_told_to_end()
+{
+	local cat signal
+
+	for signal in INT TERM HUP; do
+		env --default-signal="$signal" "$ctl" cat ctl-port box \
+			>"$tmp/copy" &
+		cat=$!
+		holders+=("$cat")
+		received ctl-port box && kill "-$signal" "$cat" && ended "$cat" 0 ||
+			no "after SIG$signal" || return
+	done
+	env --ignore-signal=HUP "$ctl" cat ctl-port box >"$tmp/copy" &
+	cat=$!
+	holders+=("$cat")
+	received ctl-port box && kill -HUP "$cat" && sleep 0.5 && kill -0 "$cat" ||
+		no "nohup is of no use" || return
+	kill -TERM "$cat" && ended "$cat" 0
+}
+
+# The bytes are lost with their reader, the blocks are not.
+output_lost()
+{
+	works_with lost "$ctl" feed ctl-port box || return
+	run bash -c '"$1" cat ctl-port box >/dev/full' - "$ctl"
+	[ "$status" -eq 1 ] && [[ $err = *"cannot write the output: No space"* ]] ||
+		no "status $status: $err" || return
+	works "$ctl" cat ctl-port box && [ -z "$out" ] || no "cat: $out" || return
+	works_with lost "$ctl" feed ctl-port box || return
+	run bash -c '"$1" cat ctl-port box | :; exit "${PIPESTATUS[0]}"' - "$ctl"
+	[ "$status" -eq 141 ] && [ -z "$err" ] || no "status $status: $err" || return
+	works "$ctl" cat ctl-port box && [ -z "$out" ] || no "cat: $out" || return
+	json 'j.nr_free == 16' "$ctl" show ctl-port --json
+}
+
+# No end is told of an input that has none.
+input_lost()
+{
+	run bash -c '"$1" feed ctl-port box </' - "$ctl"
+	[ "$status" -eq 1 ] && [[ $err = *"cannot read the input: Is a directory"* ]] ||
+		no "status $status: $err" || return
+	json 'the(j, "box").nr_messages == 0' "$ctl" ports ctl-port --json
+}
+
+# post POOL PORT overrun|share: a client that sends one block, damaged or shared.
+cat >"$tmp/post" <<'EOF'
+import array, fcntl, mmap, os, struct, sys
+
+pool, port, what = sys.argv[1:]
+fd = os.open("/dev/blockpool", os.O_RDWR)
+fcntl.ioctl(fd, 0xBE01, struct.pack("=II32s", 40, 0, pool.encode()))
+info = bytearray(struct.pack("=I108x", 112))
+fcntl.ioctl(fd, 0xBE03, info)
+block_size, _, stride = struct.unpack_from("=III", info, 8)
+map_size, = struct.unpack_from("=Q", info, 40)
+origin, = struct.unpack_from("=I", info, 96)
+index = array.array("I", [0])
+fcntl.ioctl(fd, 0xBE04, struct.pack("=IIIiQIIQ", 40, 0, 1, 0,
+                                    index.buffer_info()[0], 0, 0, 0))
+bind = bytearray(struct.pack("=IIIiIIiI32s", 64, 1, 0, 0, 0, 0, 0, 0, port.encode()))
+fcntl.ioctl(fd, 0xBE0E, bind)
+number = array.array("I", struct.unpack_from("=I", bind, 20))
+message = struct.pack("=IIIIQiI", index[0], block_size - 8, 8, 0, 7, 0, 0)
+at = origin + index[0] * stride + block_size
+memory = mmap.mmap(fd, map_size)
+memory[at - 8:at] = b"the tail"
+if what == "overrun":
+    memory[at:at + 5] = b"crime"
+    words = array.array("B", message)
+    fcntl.ioctl(fd, 0xBE10, struct.pack("=IIIIIiQIIQ", 48, 0, number[0], 1, 0, 0,
+                                        words.buffer_info()[0], 0, 0, 0))
+else:
+    fcntl.ioctl(fd, 0xBE12, struct.pack("=IIIIQ", 56, 0, 1, 0,
+                                        number.buffer_info()[0]) + message)
+EOF
+
+shared_block()
+{
+	works "$python" "$tmp/post" ctl-port box share || return
+	json 'j.nr_in_flight == 1 and
+	      [1] == [r.count for r in j.runs if r.state == "shared"]' \
+		"$ctl" show ctl-port --json || return
+	works env LC_ALL=C "$ctl" show ctl-port && shows '>' 1 || return
+	json 'j.shared is True and j.cookie == 7 and j.offset == 1016 and
+	      bytes.fromhex(j.data) == b"the tail"' \
+		"$ctl" cat ctl-port box --json --count 1 || return
+	json 'j.nr_free == 16' "$ctl" show ctl-port --json
+}
+
+# The port is named as long as it is there.
+damaged_message()
+{
+	make_pool ctl-post 100 4 --debug G || return
+	make_port ctl-post box || return
+	works "$python" "$tmp/post" ctl-post box overrun || return
+	last_report ctl-post "j.kind == 'overrun' and j.found == 'send' and
+		j.state == 'port' and j.port > 0 and j.port_name == 'box'" ||
+		return
+	works "$ctl" cat ctl-post box --count 1 && [ "$out" = "the tail" ] ||
+		no "cat: $out" || return
+	works "$ctl" reports ctl-post || return
+	grep -qx "  found by a send; it was in port 'box'" "$tmp/out" ||
+		no "reports: $out" || return
+	works "$ctl" rm ctl-post
+}
+
+make_pool ctl-port 1024 16 || exit 1
+"$python" -c 'import random, sys
+sys.stdout.buffer.write(random.Random(1).randbytes(300001))' >"$tmp/bytes"
+seq 40000 | sed 's/^/line number /' >"$tmp/text"
+check "a pool without ports, and no such port" no_ports
+check "what cannot be a port is refused" bad_ports
+check "a file goes through a port" through_port
+check "a file goes through pools with guard zones, isolated, limited" \
+	through_odd_pool
+check "ports compose in the shell" through_shell
+check "a full port holds its sender up, and shows" back_pressure
+check "feed waits for a port, not longer than there is a pool" feed_waits
+check "a receiver is killed: the sender is told, no block lost" receiver_killed
+check "a sender is killed: the stream goes on with the next" sender_killed
+check "another receiver takes a port over, and not a byte is missing" taken_over
+check "an empty message ends a stream" streams
+check "cat --json tells each message in full" cat_json
+check "cat ends when it is told to" cat_told_to_end
+check "cat's reader goes" output_lost
+check "feed's input fails" input_lost
+check "a shared block shows" shared_block
+check "a report names the port that has the block" damaged_message
+
 # --- those who may not ---
 
 unprivileged()
@@ -988,6 +1441,12 @@ unprivileged()
 		"${nobody[@]}" "$ctl" check ctl-crime &&
 	fails 1 "no permission to repair pool 'ctl-crime'" \
 		"${nobody[@]}" "$ctl" repair ctl-crime &&
+	fails 1 "no permission to read pool 'ctl-map'" \
+		"${nobody[@]}" "$ctl" ports ctl-map &&
+	fails 1 "no permission to use pool 'ctl-open'" \
+		"${nobody[@]}" "$ctl" cat ctl-open a &&
+	fails 1 "no permission to use pool 'ctl-open'" \
+		"${nobody[@]}" "$ctl" feed ctl-open a &&
 	fails 1 "no permission to unload" "${nobody[@]}" "$ctl" unload &&
 	pool_names | grep -qx ctl-open
 }
@@ -1001,11 +1460,32 @@ own_pool()
 	works "${nobody[@]}" "$ctl" rm ctl-own
 }
 
+# The mode of a port says who sends, and who receives.
+own_port()
+{
+	local cat
+
+	make_pool ctl-all 64 4 --mode 0666 || return
+	"$ctl" cat ctl-all a --mode 0620 >"$tmp/copy" &
+	cat=$!
+	"$ctl" cat ctl-all b --mode 0602 >"$tmp/copy.b" &
+	holders+=("$cat" "$!")
+	becomes 'len(j) == 2' "$ctl" ports ctl-all --json || return
+	fails 1 "no permission to bind port 'a'" \
+		"${nobody[@]}" "$ctl" feed ctl-all a &&
+	fails 1 "no permission to bind port 'b'" \
+		"${nobody[@]}" "$ctl" cat ctl-all b &&
+	works "${nobody[@]}" "$ctl" feed ctl-all b || return
+	wait "$!" || no "cat ended with $?" || return
+	release "$cat" && works "$ctl" rm ctl-all
+}
+
 closed_device()
 {
 	chmod 600 "$device"
 	for command in list "show default" "holders default" "watch default" \
 		       "check default" "reports default" "repair default" \
+		       "ports default" "feed default a --wait" "cat default a" \
 		       "rm default" "create x --block-size 1 --nr-blocks 1"; do
 		# shellcheck disable=SC2086 # words are meant
 		fails 1 "no permission to open $device" \
@@ -1015,6 +1495,7 @@ closed_device()
 
 check "a stranger sees and touches only what he may" unprivileged
 check "a stranger's own pool is his" own_pool
+check "a port's mode is kept to" own_port
 check "a device that may not be opened" closed_device
 chmod "$device_mode" "$device"
 
@@ -1040,6 +1521,7 @@ not_loaded()
 {
 	for command in list "show default" "holders default" "watch default" \
 		       "check default" "reports default" "repair default" \
+		       "ports default" "feed default a --wait" "cat default a" \
 		       "rm default" "create x --block-size 1 --nr-blocks 1" \
 		       "--json list"; do
 		# shellcheck disable=SC2086 # words are meant

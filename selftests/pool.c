@@ -414,8 +414,26 @@ static void check_holders(const struct at *at,
 		clients++;
 	}
 	expect_equal(at, "number of holders", stats->nr_clients, clients);
-	expect_equal(at, "holders' blocks", stats->nr_held - stats->nr_kernel,
-		     held);
+	expect_equal(at, "holders' blocks", stats->nr_held - stats->nr_kernel -
+		     stats->nr_in_flight, held);
+}
+
+/* No port has a block too many, or too few. */
+static void check_ports(const struct at *at, const struct blockpool_stats *stats,
+			const __u32 *owners)
+{
+	struct blockpool_port_args port = { .size = sizeof(port) };
+	__u64 in_flight = 0;
+
+	while (!pool_ioctl(at->fd, BLOCKPOOL_IOC_PORT, &port)) {
+		expect_equal(at, "a port's blocks",
+			     count_words(owners, stats->nr_blocks,
+					 BLOCKPOOL_OWNER_PORT | port.cursor),
+			     port.nr_messages);
+		in_flight += port.nr_messages;
+		port.__reserved = 0;
+	}
+	expect_equal(at, "blocks in flight", stats->nr_in_flight, in_flight);
 }
 
 void pool_check_at(const char *file, int line, int fd, __u64 held)
@@ -435,6 +453,7 @@ void pool_check_at(const char *file, int line, int fd, __u64 held)
 		     count_words(owners, stats.nr_blocks,
 				 BLOCKPOOL_OWNER_KERNEL));
 	check_holders(&at, &stats, owners);
+	check_ports(&at, &stats, owners);
 	free(owners);
 }
 

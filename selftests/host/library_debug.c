@@ -18,6 +18,7 @@
 #include "kselftest_harness.h"
 #include "blockpool.h"
 #include "model.h"
+#include "model_port.h"
 
 #define BLOCK_SIZE	1500	/* no multiple of anything */
 #define NR_BLOCKS	700
@@ -25,6 +26,7 @@
 #define NR_THREADS	4
 #define ROUNDS		300
 #define TEXT_SIZE	16384
+#define MANY_SHARES	9
 
 #define noinline	__attribute__((noinline))
 
@@ -44,6 +46,17 @@ static struct blockpool *open_pool(__u32 flags)
 {
 	model_init_flags(BLOCK_SIZE, NR_BLOCKS, flags);
 	return blockpool_open(NULL, O_RDWR);
+}
+
+static struct blockpool_port *bind_port(struct blockpool *pool, const char *name)
+{
+	struct blockpool_port_attr attr = {
+		.name = name,
+		.flags = BLOCKPOOL_BIND_SEND | BLOCKPOOL_BIND_RECV |
+			 BLOCKPOOL_BIND_CREATE,
+	};
+
+	return blockpool_bind(pool, &attr);
 }
 
 /*
@@ -141,6 +154,25 @@ TEST_F(direct, what_is_no_block_is_shown_to_the_kernel)
 	if (asked)
 		EXPECT_EQ(BLOCKPOOL_NO_INDEX, model.last_index);
 	EXPECT_EQ(0u, model_held());
+}
+
+TEST_F(direct, and_so_is_what_is_to_be_sent)
+{
+	struct blockpool_port *port = bind_port(self->pool, "port");
+	void *block = blockpool_alloc(self->pool);
+	struct blockpool_message messages[] = {
+		{ .index = blockpool_index(self->pool, block) },
+		{ .index = NR_BLOCKS },
+	};
+
+	model.timeout_ms = 1;
+	EXPECT_ERRNO(EINVAL, blockpool_send(port, messages, 2, 0, 0) == -1);
+	EXPECT_EQ(variant->flags & BLOCKPOOL_DEBUG ? 0 : 1, model.timeout_ms);
+	ASSERT_EQ(1, blockpool_send(port, messages, 1, 0, 0));
+	EXPECT_ERRNO(EPERM, blockpool_free(self->pool, block) == -1);
+	ASSERT_EQ(1, blockpool_recv(port, messages, 2, 0, 0));
+	EXPECT_EQ(0, blockpool_free(self->pool, block));
+	EXPECT_EQ(0, blockpool_unbind(port));
 }
 
 static bool is_mapped(const char *page)
@@ -287,6 +319,47 @@ TEST_F(track, stack_of_one_who_waits)
 	model.alloc.nr = 0;
 	EXPECT_ERRNO(ETIMEDOUT, !wait_here(self->pool));
 	EXPECT_CALLER(model.alloc, wait_here);
+}
+
+static noinline int send_here(struct blockpool_port *port,
+			      const struct blockpool_message *message,
+			      int timeout_ms)
+{
+	int n = blockpool_send(port, message, 1, 0, timeout_ms);
+
+	stay_here();
+	return n;
+}
+
+static noinline int recv_here(struct blockpool_port *port,
+			      struct blockpool_message *message)
+{
+	int n = blockpool_recv(port, message, 1, 0, 1);
+
+	stay_here();
+	return n;
+}
+
+static noinline int share_here(struct blockpool_port *port,
+			       const struct blockpool_message *message)
+{
+	int ret = blockpool_share(&port, 1, message);
+
+	stay_here();
+	return ret;
+}
+
+TEST_F(track, stack_of_one_who_sends_and_receives)
+{
+	struct blockpool_port *port = bind_port(self->pool, "port");
+	struct blockpool_message message = { 0 };
+
+	message.index = blockpool_index(self->pool, take_here(self->pool));
+	ASSERT_EQ(1, send_here(port, &message, 0));
+	EXPECT_CALLER(model.send, send_here);
+	ASSERT_EQ(1, recv_here(port, &message));
+	EXPECT_CALLER(model.recv, recv_here);
+	EXPECT_EQ(0, blockpool_unbind(port));
 }
 
 static noinline void *deep(struct blockpool *pool, int depth)
@@ -600,6 +673,79 @@ TEST_F(asan, what_is_asked_for_by_index_is_shown)
 	EXPECT_TRUE(is_poisoned(self->mapping, block - self->mapping));
 }
 
+TEST_F(asan, what_is_sent_is_gone)
+{
+	struct blockpool_port *port = bind_port(self->pool, "port");
+	char *block = blockpool_alloc(self->pool);
+	struct blockpool_message message = {
+		.index = blockpool_index(self->pool, block),
+	};
+
+	message.flags = 1;
+	EXPECT_ERRNO(EINVAL, send_here(port, &message, 0) == -1);
+	EXPECT_FALSE(is_poisoned(block, BLOCK_SIZE));
+	message.flags = 0;
+	ASSERT_EQ(1, send_here(port, &message, 0));
+	EXPECT_TRUE(is_poisoned(self->mapping, self->info.map_size));
+	ASSERT_EQ(1, recv_here(port, &message));
+	EXPECT_FALSE(is_poisoned(block, BLOCK_SIZE));
+	EXPECT_EQ(0, blockpool_free(self->pool, block));
+	EXPECT_TRUE(is_poisoned(self->mapping, self->info.map_size));
+	EXPECT_EQ(0, blockpool_unbind(port));
+}
+
+/* As long as the handle has a share, the block can be read. */
+TEST_F(asan, shares_are_counted)
+{
+	struct blockpool_port *ports[MANY_SHARES];
+	char *block = blockpool_alloc(self->pool);
+	struct blockpool_message message = {
+		.index = blockpool_index(self->pool, block),
+	};
+	int i;
+
+	ports[0] = bind_port(self->pool, "port");
+	for (i = 1; i < MANY_SHARES; i++)
+		ports[i] = ports[0];
+	ASSERT_EQ(0, blockpool_share(ports, MANY_SHARES, &message));
+	EXPECT_TRUE(is_poisoned(block, BLOCK_SIZE));
+	for (i = 0; i < MANY_SHARES; i++) {
+		ASSERT_EQ(1, recv_here(ports[0], &message));
+		EXPECT_FALSE(is_poisoned(block, BLOCK_SIZE));
+	}
+	for (i = 0; i < MANY_SHARES; i++) {
+		EXPECT_FALSE(is_poisoned(block, BLOCK_SIZE));
+		message.flags = 0;
+		EXPECT_ERRNO(EPERM, send_here(ports[0], &message, 0) == -1);
+		EXPECT_EQ(0, blockpool_free(self->pool, block));
+	}
+	EXPECT_TRUE(is_poisoned(block, BLOCK_SIZE));
+	EXPECT_EQ(0, blockpool_unbind(ports[0]));
+}
+
+/* More than can be counted: better a mistake unseen than one that is none. */
+TEST_F(asan, too_many_shares)
+{
+	struct blockpool_port *ports[BLOCKPOOL_PORTS_MAX];
+	char *block = blockpool_alloc(self->pool);
+	struct blockpool_message message = {
+		.index = blockpool_index(self->pool, block),
+	};
+	unsigned int i;
+
+	ports[0] = bind_port(self->pool, "port");
+	for (i = 1; i < BLOCKPOOL_PORTS_MAX; i++)
+		ports[i] = ports[0];
+	ASSERT_EQ(0, blockpool_share(ports, BLOCKPOOL_PORTS_MAX, &message));
+	for (i = 0; i < BLOCKPOOL_PORTS_MAX; i++)
+		ASSERT_EQ(1, recv_here(ports[0], &message));
+	for (i = 0; i < BLOCKPOOL_PORTS_MAX; i++) {
+		EXPECT_FALSE(is_poisoned(block, BLOCK_SIZE));
+		ASSERT_EQ(0, blockpool_free(self->pool, block));
+	}
+	EXPECT_EQ(0, blockpool_unbind(ports[0]));
+}
+
 /* Those behind a bad one are still held. */
 TEST_F(asan, a_refused_free_takes_nothing_away)
 {
@@ -761,6 +907,86 @@ TEST_F(report, free_of_what_is_no_block)
 	EXPECT_ERRNO(EINVAL, give_here(self->pool, &inside) == -1);
 	EXPECT_REPORT("give_here", "free of what is not a block: 0x%lx",
 		      (unsigned long)&inside);
+}
+
+FIXTURE(sent)
+{
+	struct blockpool *pool;
+	struct blockpool_port *port;
+	struct blockpool_message message;
+	void *block;
+};
+
+FIXTURE_VARIANT(sent)
+{
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(sent, plain) { .flags = 0 };
+FIXTURE_VARIANT_ADD(sent, track) { .flags = BLOCKPOOL_TRACK };
+
+FIXTURE_SETUP(sent)
+{
+	setenv("BLOCKPOOL_DEBUG", "1", 1);
+	self->pool = open_pool(variant->flags);
+	ASSERT_NE(NULL, self->pool);
+	self->port = bind_port(self->pool, "port");
+	self->block = take_here(self->pool);
+	ASSERT_NE(NULL, self->block);
+	self->message.index = blockpool_index(self->pool, self->block);
+	capture_begin();
+}
+
+FIXTURE_TEARDOWN(sent)
+{
+	EXPECT_EQ(0, blockpool_unbind(self->port));
+	EXPECT_EQ(0, blockpool_close(self->pool));
+}
+
+TEST_F(sent, free_block)
+{
+	EXPECT_EQ(0, give_here(self->pool, self->block));
+	EXPECT_ERRNO(EPERM, send_here(self->port, &self->message, 0) == -1);
+	EXPECT_REPORT("send_here", "send of a free block, block %u, owner word 0",
+		      self->message.index);
+}
+
+TEST_F(sent, in_flight)
+{
+	EXPECT_EQ(1, send_here(self->port, &self->message, 0));
+	EXPECT_ERRNO(EPERM, send_here(self->port, &self->message, 0) == -1);
+	EXPECT_REPORT("send_here",
+		      "send by one who does not hold it, block %u, owner word %u",
+		      self->message.index, BLOCKPOOL_OWNER_PORT | 1);
+}
+
+TEST_F(sent, no_block)
+{
+	self->message.index = NR_BLOCKS;
+	EXPECT_ERRNO(EINVAL, send_here(self->port, &self->message, 0) == -1);
+	EXPECT_REPORT("send_here", "send of what is not a block: index %u",
+		      NR_BLOCKS);
+}
+
+TEST_F(sent, as_share)
+{
+	EXPECT_EQ(0, give_here(self->pool, self->block));
+	EXPECT_ERRNO(EPERM, share_here(self->port, &self->message) == -1);
+	EXPECT_REPORT("share_here", "send of a free block, block %u, owner word 0",
+		      self->message.index);
+}
+
+/* Not the block's fault. */
+TEST_F(sent, nothing_wrong_with_the_block)
+{
+	self->message.pid = 1;
+	EXPECT_ERRNO(EINVAL, send_here(self->port, &self->message, 0) == -1);
+	self->message.pid = 0;
+	model_port_end("port");
+	EXPECT_ERRNO(ENOENT, send_here(self->port, &self->message, 0) == -1);
+	EXPECT_STREQ("", capture_end());
+	EXPECT_EQ(-1, blockpool_unbind(self->port));
+	self->port = bind_port(self->pool, "port");
 }
 
 #define INHERITED	"blockpool: model: call on a handle inherited over fork()"

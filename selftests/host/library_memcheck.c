@@ -45,6 +45,61 @@ static noinline void touch_here(char *byte)
 	stay_here();
 }
 
+static noinline int send_here(struct blockpool_port *port, __u32 index)
+{
+	struct blockpool_message message = { .index = index };
+	int n = blockpool_send(port, &message, 1, 0, 0);
+
+	stay_here();
+	return n;
+}
+
+static noinline char *recv_here(struct blockpool *pool,
+				struct blockpool_port *port)
+{
+	struct blockpool_message message;
+	int n = blockpool_recv(port, &message, 1, 0, 0);
+
+	stay_here();
+	return n == 1 ? blockpool_block(pool, message.index) : NULL;
+}
+
+static struct blockpool_port *bind_here(struct blockpool *pool)
+{
+	struct blockpool_port_attr attr = {
+		.name = "port",
+		.flags = BLOCKPOOL_BIND_SEND | BLOCKPOOL_BIND_RECV |
+			 BLOCKPOOL_BIND_CREATE,
+	};
+
+	return blockpool_bind(pool, &attr);
+}
+
+/* Sent and come back, refused, and shared among two that are one. */
+static int good_port(struct blockpool *pool)
+{
+	struct blockpool_port *ports[2] = { bind_here(pool), bind_here(pool) };
+	struct blockpool_message message = { 0 };
+	char *block = take_here(pool);
+
+	message.index = blockpool_index(pool, block);
+	message.flags = 1;
+	if (blockpool_send(ports[0], &message, 1, 0, 0) != -1)
+		return 1;
+	touch_here(block);
+	if (send_here(ports[0], message.index) != 1 ||
+	    recv_here(pool, ports[0]) != block)
+		return 2;
+	touch_here(block);
+	message.flags = 0;
+	if (blockpool_share(ports, 2, &message) ||
+	    recv_here(pool, ports[0]) != block ||
+	    recv_here(pool, ports[1]) != block || give_here(pool, block))
+		return 3;
+	return block[0] != 1 || give_here(pool, block) ||
+	       blockpool_unbind(ports[0]) || !blockpool_unbind(ports[1]);
+}
+
 /* Everything that may be done, and has a reason to be mistaken for a mistake. */
 static int good(struct blockpool *pool)
 {
@@ -74,7 +129,7 @@ static int deed(const char *name, struct blockpool *pool)
 	char *block;
 
 	if (!strcmp(name, "good"))
-		return good(pool);
+		return good(pool) || good_port(pool);
 	block = take_here(pool);
 	if (!strcmp(name, "behind"))
 		touch_here(block + BLOCK_SIZE);
@@ -82,6 +137,10 @@ static int deed(const char *name, struct blockpool *pool)
 		touch_here(block - 1);
 	if (!strcmp(name, "late")) {
 		give_here(pool, block);
+		touch_here(block + 7);
+	}
+	if (!strcmp(name, "sent")) {
+		send_here(bind_here(pool), blockpool_index(pool, block));
 		touch_here(block + 7);
 	}
 	return 0;
@@ -137,6 +196,14 @@ TEST_F(memcheck, use_after_free)
 	EXPECT_EQ(MEMCHECK_FOUND, memcheck_run("late", self->text, TEXT_SIZE));
 	EXPECT_SAYS("Invalid write of size 1", "touch_here",
 		    "7 bytes inside a block of size 1,500 free'd", "give_here",
+		    "Block was alloc'd at", "take_here");
+}
+
+TEST_F(memcheck, use_after_send)
+{
+	EXPECT_EQ(MEMCHECK_FOUND, memcheck_run("sent", self->text, TEXT_SIZE));
+	EXPECT_SAYS("Invalid write of size 1", "touch_here",
+		    "7 bytes inside a block of size 1,500 free'd", "send_here",
 		    "Block was alloc'd at", "take_here");
 }
 

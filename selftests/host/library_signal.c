@@ -44,6 +44,7 @@ FIXTURE_TEARDOWN(signals)
 /* What a handler does it with, and what came of it. */
 static struct {
 	struct blockpool *pool;
+	struct blockpool_port *port;	/* the handler's own */
 	void *block;		/* left by the handler before */
 	long steps;
 	long errors;
@@ -168,6 +169,66 @@ TEST(a_handler_may_come_at_any_instruction_of_a_stack)
 	EXPECT_EQ(0, blockpool_free(pool, step.block));
 	EXPECT_EQ(0u, model_held());
 	EXPECT_EQ(0, blockpool_close(pool));
+}
+
+static struct blockpool_port *bind_port(struct blockpool *pool, const char *name)
+{
+	struct blockpool_port_attr attr = {
+		.name = name,
+		.flags = BLOCKPOOL_BIND_SEND | BLOCKPOOL_BIND_RECV |
+			 BLOCKPOOL_BIND_CREATE,
+	};
+
+	return blockpool_bind(pool, &attr);
+}
+
+/* A block goes round: out of the pool, through a port and back. */
+static bool send_round(struct blockpool *pool, struct blockpool_port *port)
+{
+	void *block = blockpool_alloc(pool);
+	struct blockpool_message message = { .cookie = (uintptr_t)block };
+
+	message.index = blockpool_index(pool, block);
+	return blockpool_send(port, &message, 1, 0, 0) == 1 &&
+	       blockpool_free(pool, block) == -1 &&
+	       blockpool_recv(port, &message, 1, 0, 0) == 1 &&
+	       blockpool_block(pool, message.index) == block &&
+	       !blockpool_free(pool, block);
+}
+
+static void handle_step_of_port(int signal)
+{
+	int error = errno;
+
+	(void)signal;
+	step.steps++;
+	if (!model_inside)
+		step.errors += !send_round(step.pool, step.port);
+	errno = error;
+}
+
+TEST_F(signals, a_handler_may_send_and_receive)
+{
+	struct sigaction action = { .sa_handler = handle_step_of_port };
+	struct blockpool_port *port = bind_port(self->pool, "main");
+	int errors = 0, i;
+
+	step.pool = self->pool;
+	step.port = bind_port(self->pool, "handler");
+	ASSERT_TRUE(send_round(self->pool, step.port));
+	ASSERT_EQ(0, sigaction(SIGTRAP, &action, NULL));
+	set_trap(true);
+	for (i = 0; i < 3; i++)
+		errors += !send_round(self->pool, port);
+	set_trap(false);
+	EXPECT_EQ(0, errors);
+	EXPECT_EQ(0, step.errors);
+	EXPECT_LT(1000, step.steps);
+	TH_LOG("%ld instructions interrupted", step.steps);
+	ASSERT_EQ(0, blockpool_flush(self->pool));
+	EXPECT_EQ(0u, model_held());
+	EXPECT_EQ(0, blockpool_unbind(step.port));
+	EXPECT_EQ(0, blockpool_unbind(port));
 }
 
 /* Leaves a call for good at the instruction whose number is in step.steps. */

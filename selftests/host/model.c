@@ -12,6 +12,7 @@
 #include "../../kmod/geometry.h"
 #include "../../common/stack.h"
 #include "model.h"
+#include "model_port.h"
 
 struct model model;
 __thread bool model_inside;
@@ -45,6 +46,7 @@ void model_init_flags(__u32 size, __u32 nr_blocks, __u32 flags)
 	stack->size = nr_blocks;
 	bp_stack_fill(stack);
 	owners = calloc(nr_blocks, sizeof(*owners));
+	model_ports_init(owners, nr_blocks);
 }
 
 __u32 model_held(void)
@@ -102,6 +104,7 @@ static int model_info(struct blockpool_info *info)
 	info->map_size = model.map_size ? model.map_size : geo.map_size;
 	info->status_offset = geo.map_size;
 	info->client_max = model.client_max;
+	info->client = MODEL_CLIENT;
 	return 0;
 }
 
@@ -130,7 +133,7 @@ static u32 model_extra(const struct blockpool_alloc_args *args)
 }
 
 /* Only pools that track look at the stack, as far as there is room for it. */
-static void model_stack(struct model_stack *to, u64 frames, u32 nr)
+void model_stack(struct model_stack *to, __u64 frames, __u32 nr)
 {
 	if (!(model.flags & BLOCKPOOL_TRACK))
 		return;
@@ -210,7 +213,11 @@ static int model_free(struct blockpool_free_args *args)
 		model.last_index = index;
 		if (index >= geo.nr_blocks)
 			return EINVAL;
-		if (owners[index] != MODEL_CLIENT)
+		if (owners[index] == BLOCKPOOL_OWNER_SHARED &&
+		    model_share_end(index))
+			continue;
+		if (owners[index] != MODEL_CLIENT &&
+		    owners[index] != BLOCKPOOL_OWNER_SHARED)
 			return EPERM;
 		owners[index] = BLOCKPOOL_OWNER_FREE;
 		bp_stack_push(stack, index);
@@ -232,7 +239,7 @@ static int dispatch(unsigned long request, void *arg)
 	case BLOCKPOOL_IOC_FREE:	return model_free(arg);
 	case BLOCKPOOL_IOC_OWNERS:	return model_owners(arg);
 	case BLOCKPOOL_IOC_MODULES:	return model_modules(arg);
-	default:			return ENOTTY;
+	default:			return model_port_ioctl(request, arg);
 	}
 }
 
@@ -291,6 +298,12 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	error = fcntl(fd, F_GETFD) >= 0 ? dispatch(request, arg) : EBADF;
 	pthread_mutex_unlock(&lock);
 	model_inside = false;
+	if (request == BLOCKPOOL_IOC_SEND && model.after_send) {
+		void (*after_send)(void) = model.after_send;
+
+		model.after_send = NULL;
+		after_send();
+	}
 	if (!error)
 		return 0;
 	errno = error;

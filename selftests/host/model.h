@@ -29,6 +29,7 @@ struct model {
 	__u64 map_size;			/* in INFO, if not 0 */
 	__u32 client_max;		/* 0: no limit */
 	bool others_wait;		/* only who waits too gets a block */
+	void (*after_send)(void);	/* called once, before SEND is back */
 	struct blockpool_status *status;	/* of the last open */
 
 	/* What a test may look at. */
@@ -43,7 +44,11 @@ struct model {
 	__u32 last_count;		/* of the last of these */
 	__u32 last_index;		/* of the last that was to be freed */
 	__u32 flags;			/* of the pool */
-	struct model_stack alloc, free;	/* of the last, if the pool tracks */
+	struct model_stack alloc, free, send, recv;	/* of the last, if tracked */
+	struct blockpool_bind_args bound;	/* as the last BIND was called */
+	int bound_fd;			/* that it gave */
+	unsigned int nr_unbinds;
+	__u32 port_flags;		/* of the last SEND or RECV */
 	unsigned int nr_modules;	/* MODULES so far, and what the last said */
 	char modules[BLOCKPOOL_MODULES_SIZE + 1];
 };
@@ -59,6 +64,9 @@ __u32 model_held(void);
 /* Give a block to somebody else, or to the client. */
 void model_steal(__u32 index);
 void model_lend(__u32 index);
+
+/* Note a call stack, if the pool tracks. */
+void model_stack(struct model_stack *to, __u64 frames, __u32 nr);
 
 /* The linker lets these stand for open(), ioctl() and mmap(). */
 int __wrap_open(const char *path, int flags, ...);

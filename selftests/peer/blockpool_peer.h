@@ -239,6 +239,49 @@ struct blockpool_peer_duel {
 	__u32 rounds;
 };
 
+/* Who handles messages, for BLOCKPOOL_PEER_PORT_OPEN. */
+#define BLOCKPOOL_PEER_BY_HAND		0U	/* PORT_RECV */
+#define BLOCKPOOL_PEER_IN_PROCESS	1U
+#define BLOCKPOOL_PEER_IN_SOFTIRQ	2U
+
+/*
+ * Use a port; an open file has one at a time.  What a handler does: it puts the CRC-32C
+ * of a message, read in place, in the upper half of its cookie, and sends it on: to the
+ * port for its answer, in process context only, or else to the port @to.  Without one, or
+ * if that fails, it frees the block.
+ */
+struct blockpool_peer_port {
+	char name[32];
+	char to[32];		/* opened to send to; "" for none */
+	__u32 flags;		/* as of struct blockpool_port_attr */
+	__u32 depth;
+	__s32 linger_ms;
+	__u32 mode;
+	__u32 handler;
+	__u32 number;		/* out */
+};
+
+/*
+ * Send blocks that BLOCKPOOL_PEER_OP took, in a context, each as a message with its index
+ * for a cookie, or receive some, which then are as if taken; for
+ * BLOCKPOOL_PEER_PORT_SEND and _RECV.
+ */
+struct blockpool_peer_transfer {
+	__u32 context;
+	__u32 flags;		/* BLOCKPOOL_PEER_SLEEP or 0 */
+	__u32 count;		/* at most BLOCKPOOL_MESSAGES_MAX */
+	__s32 result;		/* out: how many, or -errno */
+	__u64 messages;		/* struct blockpool_message[count], in or out */
+};
+
+/* What the handler did; all out. */
+struct blockpool_peer_handled {
+	__u64 handled;
+	__u64 sent;
+	__u64 freed;
+	__u64 astray;		/* not in the context asked for */
+};
+
 #define BLOCKPOOL_PEER_DEPTH_MAX	256U
 #define BLOCKPOOL_PEER_BATCH_MAX	32U
 #define BLOCKPOOL_PEER_STEPS_MAX	1000000U
@@ -263,5 +306,10 @@ struct blockpool_peer_duel {
 #define BLOCKPOOL_PEER_CRIME	_IOWR(0xBF, 14, struct blockpool_peer_crime)
 #define BLOCKPOOL_PEER_FALSIFY	_IOWR(0xBF, 15, struct blockpool_peer_falsify)
 #define BLOCKPOOL_PEER_DUEL	_IOW(0xBF, 16, struct blockpool_peer_duel)
+#define BLOCKPOOL_PEER_PORT_OPEN	_IOWR(0xBF, 17, struct blockpool_peer_port)
+#define BLOCKPOOL_PEER_PORT_CLOSE	_IO(0xBF, 18)
+#define BLOCKPOOL_PEER_PORT_SEND	_IOWR(0xBF, 19, struct blockpool_peer_transfer)
+#define BLOCKPOOL_PEER_PORT_RECV	_IOWR(0xBF, 20, struct blockpool_peer_transfer)
+#define BLOCKPOOL_PEER_PORT_HANDLED	_IOR(0xBF, 21, struct blockpool_peer_handled)
 
 #endif /* BLOCKPOOL_PEER_H */

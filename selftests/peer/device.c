@@ -13,6 +13,7 @@
 static void peer_let_go(struct peer *peer)
 {
 	peer_churn_end(peer);
+	peer_port_close(peer);
 	peer_free_held(peer);
 	if (peer->pool)
 		blockpool_put(peer->pool);
@@ -70,6 +71,26 @@ static long peer_create_pool(struct peer *peer,
 	return peer_take_pool(peer, blockpool_create(&attr));
 }
 
+static long peer_port_ioctl(struct peer *peer, unsigned int cmd,
+			    void __user *user)
+{
+	switch (cmd) {
+	case BLOCKPOOL_PEER_PORT_OPEN:
+		return peer_port_open(peer, user);
+	case BLOCKPOOL_PEER_PORT_CLOSE:
+		peer_port_close(peer);
+		return 0;
+	case BLOCKPOOL_PEER_PORT_SEND:
+		return peer_port_send(peer, user);
+	case BLOCKPOOL_PEER_PORT_RECV:
+		return peer_port_recv(peer, user);
+	case BLOCKPOOL_PEER_PORT_HANDLED:
+		return peer_port_handled(peer, user);
+	default:
+		return -ENOTTY;
+	}
+}
+
 static long peer_pool_ioctl(struct peer *peer, unsigned int cmd,
 			    void __user *user)
 {
@@ -109,7 +130,7 @@ static long peer_pool_ioctl(struct peer *peer, unsigned int cmd,
 	case BLOCKPOOL_PEER_CHURN_STOP:
 		return peer_churn_stop(peer, user);
 	default:
-		return -ENOTTY;
+		return peer_port_ioctl(peer, cmd, user);
 	}
 }
 

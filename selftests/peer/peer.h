@@ -14,6 +14,7 @@
 #include "blockpool_peer.h"
 
 struct peer_churn;
+struct peer_port;
 struct peer_trap;
 
 /**
@@ -24,6 +25,7 @@ struct peer_trap;
  * @block_bytes: how much of a block may be touched
  * @held: blocks that BLOCKPOOL_PEER_OP took, by index
  * @churn: the churn that goes on, or NULL
+ * @port: the port that it uses, or NULL
  */
 struct peer {
 	struct mutex lock;	/* one ioctl at a time */
@@ -32,6 +34,7 @@ struct peer {
 	size_t block_bytes;
 	struct xarray held;
 	struct peer_churn *churn;
+	struct peer_port *port;
 };
 
 /* context.c */
@@ -59,6 +62,16 @@ void peer_trap_clear(struct peer_trap *trap);
 /* ops.c */
 long peer_op(struct peer *peer, struct blockpool_peer_op __user *user);
 void peer_free_held(struct peer *peer);
+
+/* port.c */
+long peer_port_open(struct peer *peer, struct blockpool_peer_port __user *user);
+void peer_port_close(struct peer *peer);
+long peer_port_send(struct peer *peer,
+		    struct blockpool_peer_transfer __user *user);
+long peer_port_recv(struct peer *peer,
+		    struct blockpool_peer_transfer __user *user);
+long peer_port_handled(struct peer *peer,
+		       struct blockpool_peer_handled __user *user);
 
 /* look.c */
 long peer_crc(struct peer *peer, struct blockpool_peer_crc __user *user);

@@ -11,11 +11,16 @@ _blockpoolctl()
 			--reserve --isolated --debug' ;;
 	watch) words='--interval --count' ;;
 	reports) words=--follow ;;
+	feed) words=--wait ;;
+	cat) words='--count --follow --no-create --depth --linger --mode' ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		words='load unload create rm list show holders watch check reports
-			repair'
-	elif [[ ${COMP_WORDS[1]} = @(rm|show|holders|watch|check|reports|repair) ]]; then
+			repair ports feed cat'
+	elif [[ ${COMP_WORDS[1]} = @(feed|cat) && $COMP_CWORD -gt 2 ]]; then
+		words+=" $(blockpoolctl ports -- "${COMP_WORDS[2]}" 2>/dev/null |
+			awk 'NR > 1 && $1 ~ /^[[:alnum:]_.-]+$/ { print $1 }')"
+	elif [[ ${COMP_WORDS[1]} = @(rm|show|holders|watch|check|reports|repair|ports|feed|cat) ]]; then
 		words+=" $(blockpoolctl list 2>/dev/null |
 			awk 'NR > 1 && $1 ~ /^[[:alnum:]_.-]+$/ { print $1 }')"
 	fi

@@ -24,6 +24,8 @@ struct opts {
 	bool has_node;
 	bool isolated;
 	bool follow;
+	bool no_create;
+	bool wait;
 	__u32 block_size;
 	__u32 nr_blocks;
 	__u32 client_max;
@@ -31,9 +33,12 @@ struct opts {
 	__u32 reserve;
 	__u32 debug;		/* of BLOCKPOOL_DEBUG */
 	__u32 mode;		/* 0: not given */
+	__u32 depth;		/* 0: not given */
+	__s32 linger_ms;	/* -1: as long as the pool */
 	double interval;	/* seconds */
-	unsigned long count;	/* frames; 0: without end */
+	unsigned long count;	/* frames, messages; 0: without end */
 	const char *arg;	/* NAME, POOL or MODULE.ko; NULL if not given */
+	const char *port;	/* what follows it */
 };
 
 /* main.c's table names these; each returns the exit status. */
@@ -48,5 +53,8 @@ int cmd_watch(const struct opts *opts);
 int cmd_check(const struct opts *opts);
 int cmd_reports(const struct opts *opts);
 int cmd_repair(const struct opts *opts);
+int cmd_ports(const struct opts *opts);
+int cmd_cat(const struct opts *opts);
+int cmd_feed(const struct opts *opts);
 
 #endif

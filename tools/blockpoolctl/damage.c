@@ -31,7 +31,7 @@ int cmd_check(const struct opts *opts)
 	char name[BLOCKPOOL_NAME_SIZE];
 	int fd, status;
 
-	if (!pool_name_set(name, opts->arg))
+	if (!name_set(name, opts->arg, "pool"))
 		return EXIT_MISUSED;
 	fd = pool_look(name);
 	if (fd < 0)
@@ -65,7 +65,7 @@ int cmd_repair(const struct opts *opts)
 	char name[BLOCKPOOL_NAME_SIZE];
 	int fd, status = 0;
 
-	if (!pool_name_set(name, opts->arg))
+	if (!name_set(name, opts->arg, "pool"))
 		return EXIT_MISUSED;
 	fd = pool_attach(name, O_RDWR, "repair");
 	if (fd < 0)

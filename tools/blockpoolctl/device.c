@@ -25,24 +25,24 @@ int device_open(int oflags)
 	return -1;
 }
 
-bool pool_name_set(char name[BLOCKPOOL_NAME_SIZE], const char *from)
+bool name_set(char name[BLOCKPOOL_NAME_SIZE], const char *from, const char *of)
 {
 	size_t len = strlen(from);
 
 	if (!len || len >= BLOCKPOOL_NAME_SIZE) {
-		misused("a pool's name has 1 to %d characters",
+		misused("a %s's name has 1 to %d characters", of,
 			BLOCKPOOL_NAME_SIZE - 1);
 		return false;
 	}
 	for (const char *c = from; *c; c++) {
 		if (*c >= ' ' && *c <= '~' && *c != '/')
 			continue;
-		misused("a pool's name is printable ASCII without '/', not '%s'",
-			from);
+		misused("a %s's name is printable ASCII without '/', not '%s'",
+			of, from);
 		return false;
 	}
 	if (!strcmp(from, ".") || !strcmp(from, "..")) {
-		misused("'%s' cannot be a pool's name", from);
+		misused("'%s' cannot be a %s's name", from, of);
 		return false;
 	}
 	memset(name, 0, BLOCKPOOL_NAME_SIZE);

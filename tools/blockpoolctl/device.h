@@ -8,7 +8,8 @@
 
 /* All return a file or 0, or -1 after the error was told. */
 int device_open(int oflags);
-bool pool_name_set(char name[BLOCKPOOL_NAME_SIZE], const char *from);
+bool name_set(char name[BLOCKPOOL_NAME_SIZE], const char *from,
+	      const char *of);
 
 /* A file that looks at a pool, read only. */
 int pool_look(const char *name);

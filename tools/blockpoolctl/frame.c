@@ -8,10 +8,11 @@
 
 /*
  * The lines that may be there: head 3, figures and rates 6, damage 1, bar 1, blank 1,
- * of the legend at most 7, and the cursor's.
+ * of the legend at most 8, and the cursor's.
  */
-#define FIXED_LINES	20U
+#define FIXED_LINES	21U
 #define MAP_ROWS_MIN	3U
+#define IN_FLIGHT_LENGTH 23U	/* of its line beside the gutter and the ports */
 #define CLIENT_LINES_MIN 2U
 
 static void print_head(FILE *out, const struct view *view)
@@ -62,13 +63,14 @@ static void print_stats(FILE *out, const struct view *view,
 	const struct figure now[] = {
 		{ "free", s->nr_free }, { "cached", s->nr_cached },
 		{ "held", s->nr_held },
-		{ "kernel", s->nr_kernel }, { "clients", s->nr_clients },
-		{ "waiting", s->nr_waiting }, { "min free", s->min_free },
+		{ "kernel", s->nr_kernel }, { "in flight", s->nr_in_flight },
+		{ "clients", s->nr_clients }, { "waiting", s->nr_waiting },
 	};
 	const struct figure ever[] = {
 		{ "allocs", s->allocs }, { "frees", s->frees },
 		{ "reclaimed", s->reclaimed }, { "failures", s->failures },
 		{ "refused", s->refused }, { "waits", s->waits },
+		{ "min free", s->min_free },
 	};
 
 	print_figures(out, term, now, sizeof(now) / sizeof(now[0]));
@@ -168,6 +170,30 @@ static struct told print_clients(FILE *out, const struct view *view,
 	return told;
 }
 
+/* The ports that have messages, as far as there is room for them on the line. */
+static void print_ports(FILE *out, const struct view *view,
+			const struct term *term, unsigned int used)
+{
+	unsigned int room = term->width > used ? term->width - used : 0;
+	const char *before = ": ";
+
+	for (size_t i = 0; i < view->nr_ports; i++) {
+		const struct blockpool_port_args *port = &view->ports[i];
+		unsigned int length = snprintf(NULL, 0, "%s%s %u", before,
+					       port->name, port->nr_messages);
+
+		if (!port->nr_messages)
+			continue;
+		if (length > room) {
+			fputs(", ...", out);
+			return;
+		}
+		fprintf(out, "%s%s %u", before, port->name, port->nr_messages);
+		room -= length;
+		before = ", ";
+	}
+}
+
 static void print_legend(FILE *out, const struct view *view,
 			 const struct letters *letters, const struct term *term,
 			 const struct map_shape *shape, unsigned int max_lines)
@@ -185,6 +211,14 @@ static void print_legend(FILE *out, const struct view *view,
 	if (view->stats.nr_kernel) {
 		begin_line(out, term, MAP_KERNEL, shape, view->stats.nr_kernel);
 		fputs("the kernel\n", out);
+	}
+	if (view->stats.nr_in_flight) {
+		begin_line(out, term, MAP_IN_FLIGHT, shape,
+			   view->stats.nr_in_flight);
+		fputs("in flight", out);
+		print_ports(out, view, term,
+			    shape->gutter + IN_FLIGHT_LENGTH);
+		fputc('\n', out);
 	}
 	if (view->stats.nr_quarantined) {
 		begin_line(out, term, MAP_QUARANTINE, shape,

@@ -133,3 +133,15 @@ void json_string(const char *key, const char *value)
 	put_key(key);
 	put_string(value);
 }
+
+/* A string of two digits a byte. */
+void json_hex(const char *key, const void *bytes, size_t size)
+{
+	const unsigned char *byte = bytes;
+
+	put_key(key);
+	putchar('"');
+	while (size--)
+		printf("%02x", *byte++);
+	putchar('"');
+}

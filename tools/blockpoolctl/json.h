@@ -7,6 +7,7 @@
 #define BLOCKPOOLCTL_JSON_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 void json_object(const char *key);
 void json_array(const char *key);
@@ -18,5 +19,6 @@ void json_real(const char *key, double value);
 void json_null(const char *key);
 void json_bool(const char *key, bool value);
 void json_string(const char *key, const char *value);
+void json_hex(const char *key, const void *bytes, size_t size);
 
 #endif

@@ -17,7 +17,7 @@ int cmd_show(const struct opts *opts)
 	struct view view;
 	int status;
 
-	if (!pool_name_set(name, opts->arg))
+	if (!name_set(name, opts->arg, "pool"))
 		return EXIT_MISUSED;
 	status = view_take(&view, name, true);
 	if (status)
@@ -68,6 +68,10 @@ static void print_holders(const struct view *view)
 		printf("%8s %8s  %-16s %9llu %9s  %s\n", "-", "-", "-",
 		       (unsigned long long)view->stats.nr_kernel, "-",
 		       "(the kernel)");
+	if (view->stats.nr_in_flight)
+		printf("%8s %8s  %-16s %9llu %9s  %s\n", "-", "-", "-",
+		       (unsigned long long)view->stats.nr_in_flight, "-",
+		       "(in flight)");
 }
 
 int cmd_holders(const struct opts *opts)
@@ -76,7 +80,7 @@ int cmd_holders(const struct opts *opts)
 	struct view view;
 	int status;
 
-	if (!pool_name_set(name, opts->arg))
+	if (!name_set(name, opts->arg, "pool"))
 		return EXIT_MISUSED;
 	status = view_take(&view, name, false);
 	if (status)
@@ -85,6 +89,7 @@ int cmd_holders(const struct opts *opts)
 		json_object(NULL);
 		json_string("name", view.info.name);
 		json_number("nr_kernel", view.stats.nr_kernel);
+		json_number("nr_in_flight", view.stats.nr_in_flight);
 		view_json_holders(&view);
 		json_end();
 	} else {

@@ -9,13 +9,15 @@
 #include "options.h"
 #include "say.h"
 
+#define ARGS_MAX	2
+
 struct command {
 	const char *name;
 	const char *synopsis;
 	const char *about;
 	const char *options;	/* OPT_* letters */
-	const char *arg;	/* what its one argument is called, or NULL */
-	bool needs_arg;
+	const char *args[ARGS_MAX];	/* what they are called */
+	int needed;		/* so many of them */
 	int (*run)(const struct opts *opts);
 };
 
@@ -24,10 +26,10 @@ static const struct command commands[] = {
 	  "[--block-size N] [--nr-blocks N] [--mode MODE] [MODULE.ko]",
 	  "Load the module, which makes the pool \"default\" (none with\n"
 	  "--nr-blocks 0); MODULE.ko is found by its name if it is not given.",
-	  OPT_BLOCK_SIZE OPT_NR_BLOCKS OPT_MODE, "MODULE.ko", false, cmd_load },
+	  OPT_BLOCK_SIZE OPT_NR_BLOCKS OPT_MODE, { "MODULE.ko" }, 0, cmd_load },
 	{ "unload", "",
 	  "Unload the module, and with it every pool that nobody uses.",
-	  "", NULL, false, cmd_unload },
+	  "", { }, 0, cmd_unload },
 	{ "create",
 	  "NAME --block-size N --nr-blocks N [--mode MODE] [--client-max N]\n"
 	  "                    [--node N] [--reserve N] [--isolated] [--debug LETTERS]",
@@ -38,32 +40,50 @@ static const struct command commands[] = {
 	  "touch only what they hold; --debug turns on guard zones (G), poison\n"
 	  "of free blocks (P), tracking (T), a check of all at each call (C).",
 	  OPT_BLOCK_SIZE OPT_NR_BLOCKS OPT_MODE OPT_CLIENT_MAX OPT_NODE
-	  OPT_RESERVE OPT_ISOLATED OPT_DEBUG, "NAME", true, cmd_create },
+	  OPT_RESERVE OPT_ISOLATED OPT_DEBUG, { "NAME" }, 1, cmd_create },
 	{ "rm", "NAME",
 	  "Take a pool's name away; the pool goes with its last user.",
-	  "", "NAME", true, cmd_rm },
+	  "", { "NAME" }, 1, cmd_rm },
 	{ "list", "",
 	  "List the pools that you may read.",
-	  "", NULL, false, cmd_list },
+	  "", { }, 0, cmd_list },
 	{ "show", "POOL",
 	  "Show a pool's figures and a map of its blocks.",
-	  "", "POOL", true, cmd_show },
+	  "", { "POOL" }, 1, cmd_show },
 	{ "holders", "POOL",
 	  "Say which processes are attached and what they hold.",
-	  "", "POOL", true, cmd_holders },
+	  "", { "POOL" }, 1, cmd_holders },
 	{ "watch", "POOL [--interval SECONDS] [--count N]",
 	  "Show a pool again and again, with its rates; end it with Ctrl-C.",
-	  OPT_INTERVAL OPT_COUNT, "POOL", true, cmd_watch },
+	  OPT_INTERVAL OPT_COUNT, { "POOL" }, 1, cmd_watch },
 	{ "check", "POOL",
 	  "Look for damage in a debug pool now; the status is 3 if there is any.",
-	  "", "POOL", true, cmd_check },
+	  "", { "POOL" }, 1, cmd_check },
 	{ "reports", "POOL [--follow]",
 	  "Print what debug mode has found, and with --follow what it finds from\n"
 	  "then on.",
-	  OPT_FOLLOW, "POOL", true, cmd_reports },
+	  OPT_FOLLOW, { "POOL" }, 1, cmd_reports },
 	{ "repair", "POOL",
 	  "Give the damaged blocks that are in quarantine back to the pool.",
-	  "", "POOL", true, cmd_repair },
+	  "", { "POOL" }, 1, cmd_repair },
+	{ "ports", "POOL",
+	  "List the ports of a pool and what went through them.",
+	  "", { "POOL" }, 1, cmd_ports },
+	{ "feed", "POOL PORT [--wait]",
+	  "Send standard input to a port, and an empty message at its end; --wait\n"
+	  "waits for the port.",
+	  OPT_WAIT, { "POOL", "PORT" }, 2, cmd_feed },
+	{ "cat",
+	  "POOL PORT [--count N] [--follow] [--no-create] [--depth N]\n"
+	  "                    [--linger SECONDS] [--mode MODE]",
+	  "Receive from a port and write the bytes to standard output, up to an\n"
+	  "empty message or, with --follow, beyond; or --count messages. The\n"
+	  "port is made if there is none, unless --no-create: --depth is the\n"
+	  "messages it has room for, --linger how long it stays without a\n"
+	  "receiver (0; -1: as long as the pool), --mode who may receive (r)\n"
+	  "and send (w), 0600 unless given.",
+	  OPT_COUNT OPT_FOLLOW OPT_NO_CREATE OPT_DEPTH OPT_LINGER OPT_MODE,
+	  { "POOL", "PORT" }, 2, cmd_cat },
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -106,6 +126,24 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+static int take_args(const struct command *command, int argc, char **argv,
+		     struct opts *opts)
+{
+	int known = 0;
+
+	while (known < ARGS_MAX && command->args[known])
+		known++;
+	if (argc > known)
+		return misused("%s: one argument too many: '%s'", command->name,
+			       argv[argc - 1]);
+	if (argc < command->needed)
+		return misused("%s needs %s", command->name,
+			       command->args[argc]);
+	opts->arg = argc > 0 ? argv[0] : NULL;
+	opts->port = argc > 1 ? argv[1] : NULL;
+	return 0;
+}
+
 static int run_command(const struct command *command, int argc, char **argv,
 		       struct opts *opts)
 {
@@ -121,14 +159,9 @@ static int run_command(const struct command *command, int argc, char **argv,
 	case PARSED_OK:
 		break;
 	}
-	if (argc - optind > (command->arg ? 1 : 0))
-		return misused("%s: one argument too many: '%s'", command->name,
-			       argv[argc - 1]);
-	if (optind < argc)
-		opts->arg = argv[optind];
-	else if (command->needs_arg)
-		return misused("%s needs %s", command->name, command->arg);
-	status = command->run(opts);
+	status = take_args(command, argc - optind, argv + optind, opts);
+	if (!status)
+		status = command->run(opts);
 	return status ? status : finish_output();
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "port.h"
+
 #define COLUMNS_STEP	16U
 #define MARGIN		2U
 
@@ -41,6 +43,8 @@ static unsigned int owner_of(const struct letters *letters, __u32 word)
 		return MAP_KERNEL;
 	if (word == BLOCKPOOL_OWNER_QUARANTINE)
 		return MAP_QUARANTINE;
+	if (word == BLOCKPOOL_OWNER_SHARED || is_port(word))
+		return MAP_IN_FLIGHT;
 	return letter_of(letters, word);
 }
 
@@ -76,6 +80,8 @@ static const char *sign_text(const struct term *term, unsigned int owner,
 		if (term->utf8)
 			return full ? "█" : "▒";
 		return full ? "#" : "=";
+	case MAP_IN_FLIGHT:
+		return full ? ">" : "-";
 	case MAP_QUARANTINE:
 		return full ? "!" : "?";
 	case MAP_OTHERS:

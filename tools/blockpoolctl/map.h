@@ -17,6 +17,7 @@
 enum map_owner {
 	MAP_OTHERS = NR_LETTERS,	/* clients for whom there is no letter */
 	MAP_KERNEL,
+	MAP_IN_FLIGHT,			/* in a port, or shared */
 	MAP_QUARANTINE,
 	MAP_FREE,
 	NR_MAP_OWNERS,

@@ -27,6 +27,10 @@ static const struct option long_options[] = {
 	{ "isolated",	no_argument,	   NULL, 'I' },
 	{ "reserve",	required_argument, NULL, 'r' },
 	{ "follow",	no_argument,	   NULL, 'f' },
+	{ "depth",	required_argument, NULL, 'D' },
+	{ "linger",	required_argument, NULL, 'l' },
+	{ "no-create",	no_argument,	   NULL, 'C' },
+	{ "wait",	no_argument,	   NULL, 'w' },
 	{ "json",	no_argument,	   NULL, 'j' },
 	{ "help",	no_argument,	   NULL, 'h' },
 	{ "version",	no_argument,	   NULL, 'V' },
@@ -91,18 +95,42 @@ static bool set_mode(const char *text, __u32 *mode)
 	return true;
 }
 
-static bool set_interval(const char *text, double *interval)
+static bool read_seconds(const char *text, double *seconds)
 {
 	char *end;
-	double seconds = strtod(text, &end);
 
-	if (!isdigit((unsigned char)*text) || *end || !isfinite(seconds) ||
-	    seconds < INTERVAL_MIN || seconds > INTERVAL_MAX) {
+	*seconds = strtod(text, &end);
+	return isdigit((unsigned char)*text) && !*end && isfinite(*seconds) &&
+	       *seconds <= INTERVAL_MAX;
+}
+
+static bool set_interval(const char *text, double *interval)
+{
+	double seconds;
+
+	if (!read_seconds(text, &seconds) || seconds < INTERVAL_MIN) {
 		misused("--interval takes seconds from %.1f to %.0f, not '%s'",
 			INTERVAL_MIN, INTERVAL_MAX, text);
 		return false;
 	}
 	*interval = seconds;
+	return true;
+}
+
+static bool set_linger(const char *text, __s32 *linger_ms)
+{
+	double seconds;
+
+	if (!strcmp(text, "-1")) {
+		*linger_ms = -1;
+		return true;
+	}
+	if (!read_seconds(text, &seconds)) {
+		misused("--linger takes seconds from 0 to %.0f, or -1, not '%s'",
+			INTERVAL_MAX, text);
+		return false;
+	}
+	*linger_ms = seconds * 1000 + 0.5;
 	return true;
 }
 
@@ -152,6 +180,17 @@ static bool set_option(int letter, const char *text, struct opts *opts)
 				  &opts->reserve);
 	case 'f':
 		opts->follow = true;
+		return true;
+	case 'D':
+		return set_number(letter, text, 1, BLOCKPOOL_DEPTH_MAX,
+				  &opts->depth);
+	case 'l':
+		return set_linger(text, &opts->linger_ms);
+	case 'C':
+		opts->no_create = true;
+		return true;
+	case 'w':
+		opts->wait = true;
 		return true;
 	default:
 		opts->json = true;

@@ -17,6 +17,10 @@
 #define OPT_ISOLATED	"I"
 #define OPT_RESERVE	"r"
 #define OPT_FOLLOW	"f"
+#define OPT_DEPTH	"D"
+#define OPT_LINGER	"l"
+#define OPT_NO_CREATE	"C"
+#define OPT_WAIT	"w"
 
 enum parsed { PARSED_OK, PARSED_BAD, PARSED_HELP, PARSED_VERSION };
 

@@ -91,7 +91,7 @@ int cmd_create(const struct opts *opts)
 		return misused("a pool has at least one block");
 	if (opts->reserve >= opts->nr_blocks)
 		return misused("--reserve must leave blocks for others");
-	if (!pool_name_set(args.name, opts->arg))
+	if (!name_set(args.name, opts->arg, "pool"))
 		return EXIT_MISUSED;
 	fd = device_open(O_RDWR);
 	if (fd < 0)
@@ -152,7 +152,7 @@ int cmd_rm(const struct opts *opts)
 	unsigned int clients;
 	int fd, status = 0;
 
-	if (!pool_name_set(args.name, opts->arg))
+	if (!name_set(args.name, opts->arg, "pool"))
 		return EXIT_MISUSED;
 	fd = device_open(O_RDONLY);
 	if (fd < 0)

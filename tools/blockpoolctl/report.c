@@ -7,6 +7,7 @@
 #include "call.h"
 #include "dump.h"
 #include "moment.h"
+#include "port.h"
 #include "say.h"
 #include "words.h"
 
@@ -21,7 +22,7 @@ static void print_head(FILE *out, const char *pool,
 }
 
 /* One that is just being freed is nobody's any more. */
-static void print_owner(FILE *out, __u32 word)
+static void print_owner(FILE *out, __u32 word, const char *port)
 {
 	switch (word) {
 	case BLOCKPOOL_OWNER_FREE:
@@ -32,16 +33,25 @@ static void print_owner(FILE *out, __u32 word)
 	case BLOCKPOOL_OWNER_QUARANTINE:
 		fputs("; it was in quarantine", out);
 		break;
+	case BLOCKPOOL_OWNER_SHARED:
+		fputs("; it was shared", out);
+		break;
 	default:
-		fprintf(out, "; client %u held it", word);
+		if (port)
+			fprintf(out, "; it was in port '%s'", port);
+		else if (is_port(word))
+			fprintf(out, "; it was in port %u", port_number(word));
+		else
+			fprintf(out, "; client %u held it", word);
 	}
 }
 
-static void print_what(FILE *out, const struct blockpool_report *report)
+static void print_what(FILE *out, const struct blockpool_report *report,
+		       const char *port)
 {
 	fprintf(out, "  found by %s", found_words(report->found).text);
 	if (report->index != BLOCKPOOL_NO_INDEX)
-		print_owner(out, report->owner);
+		print_owner(out, report->owner, port);
 	fputc('\n', out);
 	if (report->nr_damaged)
 		fprintf(out, "  %u byte%s not %02x, the first at offset %lld\n",
@@ -86,11 +96,11 @@ static const char *did(__u32 kind)
 }
 
 void report_print(FILE *out, const char *pool,
-		  const struct blockpool_report *report,
+		  const struct blockpool_report *report, const char *port,
 		  const struct term *term)
 {
 	print_head(out, pool, report);
-	print_what(out, report);
+	print_what(out, report, port);
 	dump_print(out, report, term);
 	print_track(out, did(report->kind), &report->by);
 	print_track(out, "taken", &report->alloc);

@@ -11,12 +11,16 @@
 
 #include "term.h"
 
-/* As a paragraph of text. */
+/*
+ * As a paragraph of text.  The port is the one whose block it was, NULL if nothing is
+ * known.
+ */
 void report_print(FILE *out, const char *pool,
-		  const struct blockpool_report *report,
+		  const struct blockpool_report *report, const char *port,
 		  const struct term *term);
 
 /* As a JSON object on a line of stdout. */
-void report_json(const char *pool, const struct blockpool_report *report);
+void report_json(const char *pool, const struct blockpool_report *report,
+		 const char *port);
 
 #endif

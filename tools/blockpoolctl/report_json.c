@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "report.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "call.h"
@@ -21,11 +20,7 @@ static void json_words(const char *key, struct words words)
 
 static void json_dump(const struct blockpool_report *report)
 {
-	char digits[2 * BLOCKPOOL_DUMP_SIZE + 1] = "";
-
-	for (size_t i = 0; i < dump_size(report); i++)
-		sprintf(digits + 2 * i, "%02x", report->dump[i]);
-	json_string("dump", digits);
+	json_hex("dump", report->dump, dump_size(report));
 	json_signed("dump_offset", report->dump_offset);
 	json_number("fill", report->fill);
 }
@@ -40,7 +35,7 @@ static void json_track(const char *key, const struct blockpool_track *track)
 	}
 	memcpy(comm, track->comm, BLOCKPOOL_COMM_SIZE);
 	json_object(key);
-	view_json_owner(track->client);
+	view_json_owner(track->client, NULL);
 	json_signed("pid", track->pid);
 	json_signed("tid", track->tid);
 	json_string("comm", comm);
@@ -51,7 +46,8 @@ static void json_track(const char *key, const struct blockpool_track *track)
 	json_end();
 }
 
-void report_json(const char *pool, const struct blockpool_report *report)
+void report_json(const char *pool, const struct blockpool_report *report,
+		 const char *port)
 {
 	json_object(NULL);
 	json_string("name", pool);
@@ -62,7 +58,7 @@ void report_json(const char *pool, const struct blockpool_report *report)
 		json_null("index");
 	else
 		json_number("index", report->index);
-	view_json_owner(report->owner);
+	view_json_owner(report->owner, port);
 	json_signed("offset", report->offset);
 	json_number("nr_damaged", report->nr_damaged);
 	json_dump(report);

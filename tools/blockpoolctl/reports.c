@@ -10,7 +10,7 @@
 
 #include "ctl.h"
 #include "device.h"
-#include "json.h"
+#include "port.h"
 #include "report.h"
 #include "resolve.h"
 #include "say.h"
@@ -49,8 +49,11 @@ static int next_report(struct reports *reports, struct blockpool_report *report)
 static void print(struct reports *reports,
 		  const struct blockpool_report *report, __u64 lost)
 {
+	char name[BLOCKPOOL_NAME_SIZE];
+	const char *port = port_name(reports->fd, report->owner, name);
+
 	if (reports->json) {
-		report_json(reports->name, report);
+		report_json(reports->name, report, port);
 		return;
 	}
 	if (reports->printed)
@@ -58,7 +61,7 @@ static void print(struct reports *reports,
 	if (lost)
 		printf("%s: %llu report%s no longer kept\n\n", reports->name,
 		       lost, lost == 1 ? " is" : "s are");
-	report_print(stdout, reports->name, report, &reports->term);
+	report_print(stdout, reports->name, report, port, &reports->term);
 	reports->printed = true;
 }
 
@@ -118,7 +121,7 @@ int cmd_reports(const struct opts *opts)
 	struct reports reports = { .name = name, .json = opts->json };
 	int status;
 
-	if (!pool_name_set(name, opts->arg))
+	if (!name_set(name, opts->arg, "pool"))
 		return EXIT_MISUSED;
 	reports.fd = opts->follow ? pool_attach(name, O_RDONLY, "read") :
 				    pool_look(name);

@@ -9,6 +9,7 @@
 
 #include "ctl.h"
 #include "device.h"
+#include "port.h"
 #include "say.h"
 
 /* Owner words read in one call: few enough that a signal is soon heard. */
@@ -70,6 +71,21 @@ static int take_owners(struct view *view, int fd, const char *name)
 	return 0;
 }
 
+/* After the owners, who may name them; one that is new then is of no use to us. */
+static int take_ports(struct view *view, int fd, const char *name)
+{
+	struct blockpool_port_args port = { };
+	int more;
+
+	view->ports = malloc(BLOCKPOOL_PORTS_MAX * sizeof(*view->ports));
+	if (!view->ports)
+		return failed("no memory for a list of ports");
+	while ((more = port_next(fd, name, &port)) > 0)
+		if (view->nr_ports < BLOCKPOOL_PORTS_MAX)
+			view->ports[view->nr_ports++] = port;
+	return more ? EXIT_FAILED : 0;
+}
+
 int view_take(struct view *view, const char *name, bool with_owners)
 {
 	int fd = pool_look(name);
@@ -86,6 +102,8 @@ int view_take(struct view *view, const char *name, bool with_owners)
 	status = take_holders(view, fd, name);
 	if (!status && with_owners)
 		status = take_owners(view, fd, name);
+	if (!status && with_owners)
+		status = take_ports(view, fd, name);
 close:
 	close(fd);
 	if (status)
@@ -97,5 +115,6 @@ void view_drop(struct view *view)
 {
 	free(view->holders);
 	free(view->owners);
+	free(view->ports);
 	memset(view, 0, sizeof(*view));
 }

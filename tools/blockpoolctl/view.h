@@ -17,6 +17,8 @@ struct view {
 	struct blockpool_holder_args *holders;	/* cursor: the client's id */
 	size_t nr_holders;
 	__u32 *owners;				/* nr_blocks, or NULL */
+	struct blockpool_port_args *ports;	/* with the owners; cursor: its number */
+	size_t nr_ports;
 };
 
 /* 0, or the exit status after the error was told. */
@@ -25,7 +27,7 @@ void view_drop(struct view *view);
 
 /* As members of the JSON object that is open. */
 void view_json_flags(__u32 flags);
-void view_json_owner(__u32 word);
+void view_json_owner(__u32 word, const char *port);
 void view_json_pool(const struct view *view);
 void view_json_stats(const struct view *view);
 void view_json_holders(const struct view *view);

@@ -3,6 +3,7 @@
 
 #include "flags.h"
 #include "json.h"
+#include "port.h"
 
 void view_json_flags(__u32 flags)
 {
@@ -38,6 +39,7 @@ void view_json_stats(const struct view *view)
 	json_number("nr_cached", stats->nr_cached);
 	json_number("nr_held", stats->nr_held);
 	json_number("nr_kernel", stats->nr_kernel);
+	json_number("nr_in_flight", stats->nr_in_flight);
 	json_number("nr_clients", stats->nr_clients);
 	json_number("nr_waiting", stats->nr_waiting);
 	json_number("min_free", stats->min_free);
@@ -69,7 +71,17 @@ void view_json_holders(const struct view *view)
 	json_end();
 }
 
-void view_json_owner(__u32 word)
+static void json_port(__u32 word, const char *name)
+{
+	json_string("state", "port");
+	json_number("port", port_number(word));
+	if (name)
+		json_string("port_name", name);
+	else
+		json_null("port_name");
+}
+
+void view_json_owner(__u32 word, const char *port)
 {
 	switch (word) {
 	case BLOCKPOOL_OWNER_FREE:
@@ -81,18 +93,36 @@ void view_json_owner(__u32 word)
 	case BLOCKPOOL_OWNER_QUARANTINE:
 		json_string("state", "quarantine");
 		break;
+	case BLOCKPOOL_OWNER_SHARED:
+		json_string("state", "shared");
+		break;
 	default:
+		if (is_port(word)) {
+			json_port(word, port);
+			break;
+		}
 		json_string("state", "client");
 		json_number("client", word);
 	}
 }
 
-static void json_run(__u32 first, __u32 count, __u32 owner)
+/* NULL if it is not a port's, or one's that is no more. */
+static const char *port_of(const struct view *view, __u32 word)
 {
+	for (size_t i = 0; is_port(word) && i < view->nr_ports; i++)
+		if (view->ports[i].cursor == port_number(word))
+			return view->ports[i].name;
+	return NULL;
+}
+
+static void json_run(const struct view *view, __u32 first, __u32 count)
+{
+	__u32 owner = view->owners[first];
+
 	json_object(NULL);
 	json_number("first", first);
 	json_number("count", count);
-	view_json_owner(owner);
+	view_json_owner(owner, port_of(view, owner));
 	json_end();
 }
 
@@ -105,7 +135,7 @@ void view_json_runs(const struct view *view)
 	for (__u32 i = 1; i <= nr; i++) {
 		if (i < nr && view->owners[i] == view->owners[first])
 			continue;
-		json_run(first, i - first, view->owners[first]);
+		json_run(view, first, i - first);
 		first = i;
 	}
 	json_end();

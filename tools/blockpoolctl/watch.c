@@ -184,7 +184,7 @@ int cmd_watch(const struct opts *opts)
 	struct term term;
 	int status;
 
-	if (!pool_name_set(name, opts->arg))
+	if (!name_set(name, opts->arg, "pool"))
 		return EXIT_MISUSED;
 	term_look(&term);
 	watch.redraw = term.tty && !opts->json;

@@ -30,6 +30,8 @@ static const struct words founds[] = {
 	[BLOCKPOOL_FOUND_CHECK] = { "check", "a check" },
 	[BLOCKPOOL_FOUND_SWEEP] = { "sweep", "the sweep" },
 	[BLOCKPOOL_FOUND_FAULT] = { "fault", "a page fault" },
+	[BLOCKPOOL_FOUND_SEND] = { "send", "a send" },
+	[BLOCKPOOL_FOUND_RECV] = { "receive", "a receive" },
 };
 
 /* A later kernel may know more of both. */

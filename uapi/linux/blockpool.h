@@ -573,8 +573,8 @@ struct blockpool_report_args {
  * @name: as of a pool
  *
  * A port is an inbox of a pool: a bounded queue of messages, each with a block that
- * belongs to the port until it is received.  A client may bind a port as often as it
- * likes, and has the rights of all its BINDs until UNBIND or its own end.
+ * belongs to the port until it is received.  A client may bind a port several times: it
+ * has the rights of all these BINDs until there were as many UNBINDs, or its own end.
  *
  * A port that is made belongs to the caller's euid and egid.  ENOENT if there is no
  * such port and it is not to be made; EACCES if its mode does not let the caller;
@@ -607,14 +607,16 @@ struct blockpool_bind_args {
  * @size: sizeof(struct blockpool_unbind_args)
  * @port: its number
  *
- * What the client has received stays with it.  ENOENT if it has no such port.
+ * What the client has received stays with it.  ENOENT if it has no such port.  To be
+ * called once for each BIND, and for each message received that has this port for its
+ * answer, if the client cares to end what these gave it.
  */
 struct blockpool_unbind_args {
 	__u32 size;
 	__u32 port;
 };
 
-/* Flags of a message, set by the kernel; zero in SEND. */
+/* Flags of a message, set by the kernel. */
 #define BLOCKPOOL_MESSAGE_AGAIN		(1U << 0)	/* received before, by one who ended */
 #define BLOCKPOOL_MESSAGE_SHARED	(1U << 1)	/* others hold the block: read only */
 
@@ -624,11 +626,15 @@ struct blockpool_unbind_args {
  * @offset: where in the block the message begins
  * @length: its bytes; @offset + @length at most block_size
  * @reply: number of a port that an answer may be sent to, which the sender receives
- *	from (EPERM), or 0: who receives the message may send there from then on
+ *	from (EPERM), or 0: who receives the message may send there from then on, as if
+ *	by a BIND
  * @cookie: the sender's
  * @pid: out: process that sent it, 0 for the kernel or if it is not in the receiver's
- *	pid namespace; zero in SEND
- * @flags: out: BLOCKPOOL_MESSAGE_...; zero in SEND
+ *	pid namespace
+ * @flags: out: BLOCKPOOL_MESSAGE_...
+ *
+ * What comes out of a port may go into the next as it is: SEND does not look at @pid
+ * and @flags.
  */
 struct blockpool_message {
 	__u32 index;
