@@ -170,8 +170,8 @@ coverage:		## lines and branches of kmod/ and lib/ that tests run, the rest with
 	@tools/coverage/coverage
 
 .PHONY: mutants
-mutants:		## bugs planted one by one: would the tests notice? (MUTANTS='name ...', KERNEL=uml-debug)
-	@KERNEL=$(if $(filter file,$(origin KERNEL)),uml-debug,$(KERNEL)) tools/mutants/run
+mutants:		## bugs planted one by one: would the tests notice? (MUTANTS='name ...')
+	@tools/mutants/run
 
 .PHONY: bench
 bench: all		## its cost beside its peers': tables and a picture in build/bench (QUICK=1)

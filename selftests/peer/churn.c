@@ -53,6 +53,7 @@ static void peer_stamp(struct peer_churn *churn, void *block)
 	churn->nr_held++;
 }
 
+/* A process that has the pool mapped may write there at this moment. */
 static bool peer_stamp_whole(struct peer_churn *churn,
 			     const struct peer_stamped *held)
 {
@@ -60,10 +61,10 @@ static bool peer_stamp_whole(struct peer_churn *churn,
 	const u64 *word = held->block;
 
 	for (i = 0; i < words; i++)
-		if (word[i] != held->stamp)
+		if (READ_ONCE(word[i]) != held->stamp)
 			return false;
-	return !memcmp(word + words, &held->stamp,
-		       churn->args.length % sizeof(held->stamp));
+	return !data_race(memcmp(word + words, &held->stamp,
+				 churn->args.length % sizeof(held->stamp)));
 }
 
 static u32 peer_take_batch(struct peer_churn *churn, gfp_t gfp, u32 n)
