@@ -123,6 +123,27 @@ static int bp_kernel_take(struct blockpool *pool, gfp_t gfp, u32 *indices,
 	return ret;
 }
 
+/*
+ * Ends a share that the kernel has of a block; false if it has none.  The block is to be
+ * given back if it was the last: else index is BLOCKPOOL_NO_INDEX then.
+ */
+static bool bp_kernel_end_share(struct blockpool *pool, u32 *index)
+{
+	enum bp_share_left left;
+
+	if (*index == BLOCKPOOL_NO_INDEX || in_nmi() ||
+	    READ_ONCE(pool->owners[*index]) != BLOCKPOOL_OWNER_SHARED)
+		return false;
+	left = bp_share_end_kernel(&pool->shares, *index);
+	if (left == BP_SHARE_LAST) {
+		WRITE_ONCE(pool->owners[*index], BLOCKPOOL_OWNER_FREE);
+		atomic_long_dec(&pool->nr_in_flight);
+	} else if (left == BP_SHARE_OTHERS) {
+		*index = BLOCKPOOL_NO_INDEX;
+	}
+	return left != BP_SHARE_NONE;
+}
+
 /* The index of a block that the kernel gives back, or BLOCKPOOL_NO_INDEX. */
 static u32 bp_kernel_release(struct blockpool *pool, const void *block,
 			     void *caller)
@@ -131,6 +152,8 @@ static u32 bp_kernel_release(struct blockpool *pool, const void *block,
 
 	if (index != BLOCKPOOL_NO_INDEX &&
 	    bp_owner_release_kernel(&pool->owners[index]))
+		return index;
+	if (bp_kernel_end_share(pool, &index))
 		return index;
 	atomic_long_inc(&pool->refused);
 	pr_warn_ratelimited("blockpool: %s: free of %p by %pS refused: %s\n",
@@ -148,6 +171,8 @@ static u32 bp_kernel_release_debug(struct blockpool *pool, const void *block)
 	if (index != BLOCKPOOL_NO_INDEX &&
 	    bp_owner_release_seen(&pool->owners[index], BLOCKPOOL_OWNER_KERNEL,
 				  &owner))
+		return index;
+	if (bp_kernel_end_share(pool, &index))
 		return index;
 	atomic_long_inc(&pool->refused);
 	bp_debug_refuse(pool->debug, index, owner, &bp_caller_kernel);

@@ -64,6 +64,7 @@ static int bp_kernel_recv_some(struct blockpool_port *port,
 {
 	u32 word = bp_port_word(port->port);
 	struct bp_message some[BP_SOME];
+	u32 own = 0;
 	int n, i;
 
 	n = bp_port_take(port->port, some, min(want, BP_SOME), 1);
@@ -74,10 +75,16 @@ static int bp_kernel_recv_some(struct blockpool_port *port,
 		messages[i] = some[i].user;
 		messages[i].pid = pid_nr(some[i].pid);
 		put_pid(some[i].pid);
+		if (bp_message_is_shared(&some[i])) {
+			bp_share_receive_kernel(&port->pool->shares,
+						messages[i].index);
+			continue;
+		}
 		WARN_ON_ONCE(!bp_owner_hand(bp_message_owner(port, &messages[i]),
 					    word, BLOCKPOOL_OWNER_KERNEL));
+		own++;
 	}
-	atomic_long_sub(n, &port->pool->nr_in_flight);
+	atomic_long_sub(own, &port->pool->nr_in_flight);
 	bp_port_received(port->port, n);
 	bp_port_settle(port->port, n);
 	return n;

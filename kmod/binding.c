@@ -258,7 +258,9 @@ void bp_taken_undo(struct bp_client *client, const struct bp_message *messages,
 
 	mutex_lock(&bindings->lock);
 	for (i = 0; i < n; i++)
-		bp_taken_free(bp_taken_pull(bindings, messages[i].user.index));
+		if (!bp_message_is_shared(&messages[i]))
+			bp_taken_free(bp_taken_pull(bindings,
+						    messages[i].user.index));
 	mutex_unlock(&bindings->lock);
 }
 
@@ -269,7 +271,7 @@ void bp_taken_undo(struct bp_client *client, const struct bp_message *messages,
  * @messages: the messages
  * @n: how many
  *
- * If it does not get them, bp_taken_undo() must follow.
+ * If it does not get them, bp_taken_undo() must follow.  Shares end with who holds them.
  *
  * Context: Process context; may sleep.
  * Return: 0, or -ENOMEM and none is remembered.
@@ -283,7 +285,8 @@ int bp_taken_note(struct bp_client *client, struct bp_port *port,
 
 	mutex_lock(&bindings->lock);
 	for (i = 0; i < n; i++) {
-		ret = bp_taken_push(bindings, port, &messages[i]);
+		ret = bp_message_is_shared(&messages[i]) ? 0 :
+		      bp_taken_push(bindings, port, &messages[i]);
 		if (ret)
 			break;
 	}

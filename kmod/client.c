@@ -105,12 +105,44 @@ static void bp_client_reclaim(struct bp_client *client)
 	bp_client_end(client, held, BLOCKPOOL_FOUND_RECLAIM, &caller);
 }
 
+/* Ends a share that the client has of a block; false if it has none. */
+static bool bp_client_end_share(struct bp_client *client, u32 index,
+				enum bp_cause cause,
+				const struct bp_caller *caller)
+{
+	struct blockpool *pool = client->pool;
+	enum bp_share_left left = bp_share_end(&pool->shares, client->id,
+					       index);
+
+	if (left == BP_SHARE_NONE)
+		return false;
+	atomic_dec(&client->shares);
+	atomic_dec(&client->charged);
+	if (pool->flags & BLOCKPOOL_ISOLATED)
+		bp_window_revoke(&client->window, &index, 1);
+	if (left == BP_SHARE_LAST)
+		bp_share_free(pool, index, cause, caller);
+	return true;
+}
+
+static void bp_client_end_shares(struct bp_client *client)
+{
+	const struct bp_caller caller = { .client = client->id };
+	u32 index;
+
+	while (bp_share_next(&client->pool->shares, client->id, &index)) {
+		bp_client_end_share(client, index, BP_RECLAIMED, &caller);
+		cond_resched();
+	}
+}
+
 /* At the release of the file, when no call on it is under way. */
 void bp_client_close(struct bp_client *client)
 {
 	struct blockpool *pool = client->pool;
 
 	bp_bindings_destroy(client);
+	bp_client_end_shares(client);
 	bp_client_reclaim(client);
 	if (pool->debug)
 		bp_paths_leave(&pool->debug->reports.paths, client->id);
@@ -272,6 +304,7 @@ u32 bp_client_alloc_extra(struct bp_client *client, u32 *indices, u32 n,
 	return n;
 }
 
+/* Returns 1 if the block is nobody's now, 0 if it was shared and that is done. */
 static int bp_client_release_one(struct bp_client *client, u32 index,
 				 const struct bp_caller *caller)
 {
@@ -281,11 +314,14 @@ static int bp_client_release_one(struct bp_client *client, u32 index,
 
 	if (index >= bp_pool_nr_blocks(pool))
 		ret = -EINVAL;
-	else if (!bp_owner_release_seen(&pool->owners[index], client->id,
-					&owner))
-		ret = -EPERM;
-	else
+	else if (bp_owner_release_seen(&pool->owners[index], client->id,
+				       &owner))
+		return 1;
+	else if (owner == BLOCKPOOL_OWNER_SHARED &&
+		 bp_client_end_share(client, index, BP_FREED, caller))
 		return 0;
+	else
+		ret = -EPERM;
 	atomic_long_inc(&pool->refused);
 	if (pool->debug)
 		bp_debug_refuse(pool->debug, ret == -EINVAL ?
@@ -298,21 +334,23 @@ static int bp_client_free_slice(struct bp_client *client, const u32 *indices,
 				u32 n, u32 *done,
 				const struct bp_caller *caller)
 {
-	u32 freed;
+	u32 own[BP_SLICE_MAX], freed = 0, i;
 	int ret = 0;
 
-	for (freed = 0; freed < n; freed++) {
-		ret = bp_client_release_one(client, indices[freed], caller);
-		if (ret)
+	for (i = 0; i < n; i++) {
+		ret = bp_client_release_one(client, indices[i], caller);
+		if (ret < 0)
 			break;
+		if (ret)
+			own[freed++] = indices[i];
 	}
 	if (client->pool->flags & BLOCKPOOL_ISOLATED)
-		bp_window_revoke(&client->window, indices, freed);
-	bp_taken_drop(client, indices, freed);
+		bp_window_revoke(&client->window, own, freed);
+	bp_taken_drop(client, own, freed);
 	atomic_sub(freed, &client->charged);
-	bp_client_give(client->pool, indices, freed, BP_FREED, caller);
-	*done += freed;
-	return ret;
+	bp_client_give(client->pool, own, freed, BP_FREED, caller);
+	*done += i;
+	return min(ret, 0);
 }
 
 /**

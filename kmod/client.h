@@ -24,6 +24,7 @@ struct bp_client {
 	u32 id;				/* in the owner table */
 	atomic_t charged;		/* blocks held or waited for: its limit's */
 	atomic_t waiting;		/* of these, waited for */
+	atomic_t shares;		/* of these, shares of blocks */
 	bool admitted;			/* see bp_client_admit() */
 	atomic64_t told;		/* reports that it was given: the last's seq */
 	struct bp_window window;	/* if the pool is isolated */
@@ -57,10 +58,11 @@ void bp_client_told(struct bp_client *client, u64 seq);
 /* Blocks whose owner word is the client's id; exact when nothing moves. */
 static inline u32 bp_client_held(const struct bp_client *client)
 {
-	u32 waiting = atomic_read(&client->waiting);
+	u32 others = atomic_read(&client->waiting) +
+		     atomic_read(&client->shares);
 	u32 charged = atomic_read(&client->charged);
 
-	return charged - min(waiting, charged);
+	return charged - min(others, charged);
 }
 
 /* A walk over a pool's clients: good while their lock is held, xa_lock(). */

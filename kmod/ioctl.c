@@ -594,6 +594,7 @@ union bp_ioctl_args {
 	struct blockpool_unbind_args unbind;
 	struct blockpool_send_args send;
 	struct blockpool_recv_args recv;
+	struct blockpool_share_args share;
 	struct blockpool_port_args port;
 };
 
@@ -629,6 +630,7 @@ static const struct bp_ioctl_op bp_ioctl_ops[] = {
 	BP_OP(UNBIND, unbind, false, bp_ioctl_unbind),
 	BP_OP(SEND, send, false, bp_ioctl_send),
 	BP_OP(RECV, recv, false, bp_ioctl_recv),
+	BP_OP(SHARE, share, false, bp_ioctl_share),
 	BP_OP(PORT, port, true, bp_ioctl_port),
 };
 
@@ -645,8 +647,6 @@ long bp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	    cmd != _IO(BLOCKPOOL_IOC_MAGIC, nr))
 		return -ENOTTY;
 	op = &bp_ioctl_ops[array_index_nospec(nr, ARRAY_SIZE(bp_ioctl_ops))];
-	if (!op->call)
-		return -ENOTTY;
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
 	if (size < op->size)

@@ -305,6 +305,69 @@ int bp_ioctl_recv(struct file *file, void *arg, void __user *uarg)
 }
 
 /*
+ * SHARE
+ */
+
+static int bp_share_to(struct bp_client *client, struct bp_message *message,
+		       struct bp_port **ports, u32 n)
+{
+	const struct bp_caller caller = { .client = client->id };
+	const struct bp_transfer transfer = {
+		.client = client,
+		.messages = message,
+		.n = 1,
+		.caller = &caller,
+	};
+
+	return bp_send_check(&transfer) ?: bp_share(&transfer, ports, n);
+}
+
+static int bp_ports_from_user(struct bp_client *client, struct bp_port **ports,
+			      u32 n, const u32 __user *from)
+{
+	u32 number, i;
+	int ret = 0;
+
+	for (i = 0; i < n; i++) {
+		if (get_user(number, from + i))
+			ret = -EFAULT;
+		else
+			ports[i] = bp_bound_port(client, number,
+						 BLOCKPOOL_BIND_SEND);
+		if (ret || !ports[i])
+			break;
+	}
+	return i == n ? 0 : ret ?: -ENOENT;
+}
+
+int bp_ioctl_share(struct file *file, void *arg, void __user *uarg)
+{
+	const struct blockpool_share_args *args = arg;
+	struct bp_message message = { .user = args->message };
+	struct bp_client *client;
+	struct bp_port **ports;
+	int ret;
+	u32 i;
+
+	if (args->flags || !args->nr_ports || args->__reserved ||
+	    args->nr_ports > BLOCKPOOL_PORTS_MAX)
+		return -EINVAL;
+	client = bp_writing_client(file);
+	if (IS_ERR(client))
+		return PTR_ERR(client);
+	ports = kcalloc(args->nr_ports, sizeof(*ports), BP_GFP_CHARGED);
+	if (!ports)
+		return -ENOMEM;
+	ret = bp_ports_from_user(client, ports, args->nr_ports,
+				 u64_to_user_ptr(args->ports)) ?:
+	      bp_share_to(client, &message, ports, args->nr_ports);
+	for (i = 0; i < args->nr_ports && ports[i]; i++)
+		bp_port_put(ports[i]);
+	kfree(ports);
+	return ret;
+}
+
+/*
  * The list
  */
 

@@ -101,18 +101,31 @@ static struct bp_extent bp_extent_near(const struct blockpool *pool,
 	};
 }
 
-static bool bp_window_reaches(const struct bp_window *window,
-			      const struct bp_extent *block, pgoff_t page)
+/* What the client may do with a page: VM_READ and VM_WRITE, or 0 for nothing. */
+static vm_flags_t bp_window_reaches(const struct bp_window *window,
+				    const struct bp_extent *block, pgoff_t page)
 {
-	return READ_ONCE(window->pool->owners[block->index]) == window->client &&
-	       page >= block->start && page < block->end;
+	struct blockpool *pool = window->pool;
+	u32 owner = READ_ONCE(pool->owners[block->index]);
+
+	if (page < block->start || page >= block->end)
+		return 0;
+	if (owner == window->client)
+		return VM_READ | VM_WRITE;
+	if (owner == BLOCKPOOL_OWNER_SHARED &&
+	    bp_share_held(&pool->shares, window->client, block->index))
+		return VM_READ;
+	return 0;
 }
 
 /* Put in a page and those around it, as far as block and mapping go. */
 static vm_fault_t bp_window_fill(const struct bp_window *window,
 				 struct vm_area_struct *vma,
-				 const struct bp_extent *block, pgoff_t page)
+				 const struct bp_extent *block, pgoff_t page,
+				 vm_flags_t access)
 {
+	pgprot_t prot = vm_get_page_prot(vma->vm_flags &
+					 (access | ~(VM_READ | VM_WRITE)));
 	pgoff_t first = vma->vm_pgoff - bp_window_first(window);
 	pgoff_t near = page - (page - block->start) % BP_AROUND;
 	pgoff_t end = min3(near + BP_AROUND, block->end,
@@ -123,7 +136,7 @@ static vm_fault_t bp_window_fill(const struct bp_window *window,
 	for (page = max(near, first); page < end; page++) {
 		at = vma->vm_start + ((page - first) << PAGE_SHIFT);
 		pfn = page_to_pfn(bp_store_page(&window->pool->store, page));
-		ret = vmf_insert_pfn(vma, at, pfn);
+		ret = vmf_insert_pfn_prot(vma, at, pfn, prot);
 		if (ret != VM_FAULT_NOPAGE)
 			break;
 	}
@@ -149,18 +162,38 @@ static vm_fault_t bp_window_fault(struct vm_fault *vmf)
 	pgoff_t page = vmf->pgoff - bp_window_first(window);
 	struct bp_extent block = bp_extent_near(window->pool, page);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
+	vm_flags_t access;
 
 	down_read(&window->lock);
-	if (bp_window_reaches(window, &block, page))
-		ret = bp_window_fill(window, vmf->vma, &block, page);
+	access = bp_window_reaches(window, &block, page);
+	if (access && (access & VM_WRITE || !(vmf->flags & FAULT_FLAG_WRITE)))
+		ret = bp_window_fill(window, vmf->vma, &block, page, access);
 	up_read(&window->lock);
 	if (ret == VM_FAULT_SIGBUS)
 		bp_window_report(window, vmf, &block, page);
 	return ret;
 }
 
+/* A page that was put in to be read: a share of a block is no more than that. */
+static vm_fault_t bp_window_mkwrite(struct vm_fault *vmf)
+{
+	struct bp_window *window = vmf->vma->vm_private_data;
+	pgoff_t page = vmf->pgoff - bp_window_first(window);
+	struct bp_extent block = bp_extent_near(window->pool, page);
+	vm_flags_t access;
+
+	down_read(&window->lock);
+	access = bp_window_reaches(window, &block, page);
+	up_read(&window->lock);
+	if (access & VM_WRITE)
+		return 0;
+	bp_window_report(window, vmf, &block, page);
+	return VM_FAULT_SIGBUS;
+}
+
 static const struct vm_operations_struct bp_window_vm_ops = {
 	.fault = bp_window_fault,
+	.pfn_mkwrite = bp_window_mkwrite,
 };
 
 /**

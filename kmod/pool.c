@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
+#include "owner.h"
 #include "pool.h"
 #include "whole.h"
 
@@ -108,6 +109,7 @@ static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
 	mutex_init(&pool->admission);
 	xa_init_flags(&pool->clients, XA_FLAGS_ALLOC);
 	bp_ports_init(&pool->ports);
+	bp_shares_init(&pool->shares);
 	return pool;
 }
 
@@ -270,6 +272,7 @@ static void bp_pool_destroy(struct blockpool *pool)
 		bp_store_destroy(&pool->store);
 	bp_stock_destroy(&pool->stock);
 	bp_pool_free_arrays(pool);
+	bp_shares_destroy(&pool->shares);
 	xa_destroy(&pool->clients);
 	bp_uncharge(&pool->charge);
 	kvfree_rcu(pool, rcu);
@@ -597,6 +600,16 @@ void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
 		bp_pool_give_debug(pool, indices, n, cause, caller);
 	else
 		bp_pool_give_slices(pool, indices, n, cause, false);
+}
+
+/* The last share of a block has ended, in process context. */
+void bp_share_free(struct blockpool *pool, u32 index, enum bp_cause cause,
+		   const struct bp_caller *caller)
+{
+	WARN_ON_ONCE(!bp_owner_release(&pool->owners[index],
+				       BLOCKPOOL_OWNER_SHARED));
+	atomic_long_dec(&pool->nr_in_flight);
+	bp_pool_give(pool, &index, 1, cause, caller);
 }
 
 /**

@@ -15,6 +15,7 @@
 #include "charge.h"
 #include "debug.h"
 #include "port.h"
+#include "share.h"
 #include "stock.h"
 #include "store.h"
 
@@ -80,7 +81,8 @@ struct blockpool {
 	struct rcu_head rcu;
 
 	struct bp_ports ports;
-	atomic_long_t nr_in_flight;
+	struct bp_shares shares;
+	atomic_long_t nr_in_flight;	/* sent and not received, and shared */
 
 	atomic_long_t failures;
 	atomic_long_t refused;
@@ -122,6 +124,8 @@ int bp_pool_admit(struct blockpool *pool, kuid_t uid);
 
 void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
 		  enum bp_cause cause, const struct bp_caller *caller);
+void bp_share_free(struct blockpool *pool, u32 index, enum bp_cause cause,
+		   const struct bp_caller *caller);
 void bp_pool_give_here(struct blockpool *pool, const u32 *indices, u32 n);
 void bp_pool_give_debug(struct blockpool *pool, const u32 *indices, u32 n,
 			enum bp_cause cause, const struct bp_caller *caller);

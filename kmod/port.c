@@ -320,28 +320,43 @@ void bp_port_settle(struct bp_port *port, u32 n)
 	bp_port_relief(port, n);
 }
 
+/* Whether the block of a message that nobody will receive is free then. */
+static bool bp_port_drop(struct bp_port *port, const struct bp_message *message)
+{
+	struct blockpool *pool = port->pool;
+	u32 index = message->user.index, owner = bp_port_word(port);
+
+	if (bp_message_is_shared(message)) {
+		owner = BLOCKPOOL_OWNER_SHARED;
+		if (bp_share_end_flight(&pool->shares, index, 1) !=
+		    BP_SHARE_LAST)
+			return false;
+	}
+	WARN_ON_ONCE(!bp_owner_release(&pool->owners[index], owner));
+	return true;
+}
+
 /* The blocks of messages that nobody will receive go back to the pool. */
 static void bp_port_return(struct bp_port *port,
 			   const struct bp_message *messages, u32 n)
 {
 	const struct bp_caller caller = { .client = bp_port_word(port) };
 	struct blockpool *pool = port->pool;
-	u32 indices[BP_RETURN_SOME], freed, i;
+	u32 indices[BP_RETURN_SOME], some, freed, i;
 
-	for (; n; n -= freed, messages += freed) {
-		freed = min(n, BP_RETURN_SOME);
+	for (; n; n -= some, messages += some) {
+		some = min(n, BP_RETURN_SOME);
 		if (pool->debug)
-			bp_whole_begin(pool->debug, freed);
-		for (i = 0; i < freed; i++) {
-			indices[i] = messages[i].user.index;
+			bp_whole_begin(pool->debug, some);
+		for (freed = 0, i = 0; i < some; i++) {
 			put_pid(messages[i].pid);
-			WARN_ON_ONCE(!bp_owner_release(&pool->owners[indices[i]],
-						       bp_port_word(port)));
+			if (bp_port_drop(port, &messages[i]))
+				indices[freed++] = messages[i].user.index;
 		}
 		atomic_long_sub(freed, &pool->nr_in_flight);
 		bp_pool_give(pool, indices, freed, BP_RECLAIMED, &caller);
 		if (pool->debug)
-			bp_whole_end(pool->debug, freed,
+			bp_whole_end(pool->debug, some,
 				     BLOCKPOOL_FOUND_RECLAIM, &caller);
 	}
 }

@@ -154,6 +154,11 @@ static inline struct bp_port *bp_port_hold(struct bp_port *port)
 	return port;
 }
 
+static inline bool bp_message_is_shared(const struct bp_message *message)
+{
+	return message->user.flags & BLOCKPOOL_MESSAGE_SHARED;
+}
+
 /* The owner word of a block in a port. */
 static inline u32 bp_port_word(const struct bp_port *port)
 {

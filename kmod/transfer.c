@@ -155,6 +155,101 @@ static int bp_send_pass(struct bp_transfer *transfer, u32 n)
 	return -EPIPE;
 }
 
+/*
+ * Sharing
+ */
+
+static int bp_share_reserve(struct bp_port **ports, u32 n)
+{
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		ret = bp_port_reserve(ports[i], 1, 1);
+		if (ret < 0)
+			break;
+	}
+	if (i == n)
+		return 0;
+	if (ret == -EAGAIN)
+		bp_port_refuse(ports[i], 1);
+	while (i--)
+		bp_port_unreserve(ports[i], 1);
+	return ret;
+}
+
+static int bp_share_claim(struct bp_client *client, u32 index, u32 n)
+{
+	struct blockpool *pool = client->pool;
+	u32 *owner = &pool->owners[index];
+	int ret;
+
+	if (!bp_owner_hand(owner, client->id, BLOCKPOOL_OWNER_SHARED))
+		return -EPERM;
+	/* Until this is done nobody has a share. */
+	ret = bp_share_begin(&pool->shares, index, n);
+	if (ret)
+		bp_owner_hand(owner, BLOCKPOOL_OWNER_SHARED, client->id);
+	return ret;
+}
+
+/* To a port that has ended meanwhile: its share ends at once. */
+static void bp_share_publish(const struct bp_transfer *transfer,
+			     struct bp_port *port, struct pid *pid)
+{
+	struct blockpool *pool = transfer->client->pool;
+	struct bp_message message = *transfer->messages;
+
+	message.pid = get_pid(pid);
+	message.user.pid = 0;
+	message.user.flags = BLOCKPOOL_MESSAGE_SHARED;
+	if (bp_port_publish(port, &message, 1))
+		return;
+	put_pid(pid);
+	if (bp_share_end_flight(&pool->shares, message.user.index, 1) ==
+	    BP_SHARE_LAST)
+		bp_share_free(pool, message.user.index, BP_RECLAIMED,
+			      transfer->caller);
+}
+
+/**
+ * bp_share() - send a share of a block that a client holds to each of some ports
+ * @transfer: the client and its message, which bp_send_check() has seen
+ * @ports: the ports
+ * @n: how many
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, -EAGAIN, -EPIPE, -EPERM, -ENOMEM, -EOPNOTSUPP.
+ */
+int bp_share(const struct bp_transfer *transfer, struct bp_port **ports, u32 n)
+{
+	u32 index = transfer->messages[0].user.index, i;
+	struct bp_client *client = transfer->client;
+	int ret = bp_share_reserve(ports, n);
+	LIST_HEAD(lifted);
+
+	if (ret)
+		return ret;
+	ret = bp_share_claim(client, index, n);
+	if (ret) {
+		for (i = 0; i < n; i++)
+			bp_port_unreserve(ports[i], 1);
+		return ret;
+	}
+	bp_transfer_handle(transfer, 1, BLOCKPOOL_FOUND_SEND);
+	bp_taken_lift(client, transfer->messages, 1, &lifted);
+	bp_client_passed(client, 1);
+	for (i = 0; i < n; i++)
+		bp_share_publish(transfer, ports[i], task_tgid(current));
+	bp_taken_drop_lifted(&lifted);
+	bp_transfer_end(transfer, BLOCKPOOL_FOUND_SEND);
+	return 0;
+}
+
+/*
+ * Sending and receiving
+ */
+
 static int bp_send_attempt(void *arg)
 {
 	const struct bp_transfer *transfer = arg;
@@ -210,7 +305,37 @@ static int bp_recv_attempt(void *arg)
 	return ret;
 }
 
-/* The messages in the terms of who receives them; what cannot fail later. */
+static void bp_recv_shares_undo(struct bp_transfer *transfer, u32 n)
+{
+	struct bp_client *client = transfer->client;
+
+	while (n--)
+		if (bp_message_is_shared(&transfer->messages[n]))
+			bp_share_return(&client->pool->shares, client->id,
+					transfer->messages[n].user.index);
+}
+
+/* Shares in flight are counted as the client's. */
+static int bp_recv_shares(struct bp_transfer *transfer, u32 n)
+{
+	struct bp_client *client = transfer->client;
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		if (!bp_message_is_shared(&transfer->messages[i]))
+			continue;
+		ret = bp_share_receive(&client->pool->shares, client->id,
+				       transfer->messages[i].user.index);
+		if (ret)
+			break;
+	}
+	if (ret)
+		bp_recv_shares_undo(transfer, i);
+	return ret;
+}
+
+/* The messages in the terms of who receives them; what can fail. */
 static int bp_recv_prepare(struct bp_transfer *transfer, u32 n)
 {
 	struct bp_client *client = transfer->client;
@@ -224,9 +349,13 @@ static int bp_recv_prepare(struct bp_transfer *transfer, u32 n)
 		if (message->reply)
 			ret = bp_bind_reply(client, message->reply);
 	}
-	if (!ret && transfer->port->flags & BLOCKPOOL_BIND_AGAIN)
+	ret = ret ?: bp_recv_shares(transfer, n);
+	if (!ret && transfer->port->flags & BLOCKPOOL_BIND_AGAIN) {
 		ret = bp_taken_note(client, transfer->port, transfer->messages,
 				    n);
+		if (ret)
+			bp_recv_shares_undo(transfer, n);
+	}
 	return ret;
 }
 
@@ -260,22 +389,25 @@ int bp_recv(struct bp_transfer *transfer)
 	return ret;
 }
 
-/* The blocks are the client's. */
+/* The blocks are the client's, or shares of them. */
 void bp_recv_commit(struct bp_transfer *transfer, u32 n)
 {
 	bool again = transfer->port->flags & BLOCKPOOL_BIND_AGAIN;
-	u32 word = bp_port_word(transfer->port), i;
+	u32 word = bp_port_word(transfer->port), own = 0, i;
 
 	bp_transfer_handle(transfer, n, BLOCKPOOL_FOUND_RECV);
 	for (i = 0; i < n; i++) {
 		put_pid(transfer->messages[i].pid);
+		if (bp_message_is_shared(&transfer->messages[i]))
+			continue;
 		WARN_ON_ONCE(!bp_owner_hand(bp_transfer_owner(transfer, i),
 					    word, transfer->client->id));
+		own++;
 	}
-	bp_client_got(transfer->client, n);
+	bp_client_got(transfer->client, own);
+	atomic_add(n - own, &transfer->client->shares);
 	bp_port_received(transfer->port, n);
-	if (!again)
-		bp_port_settle(transfer->port, n);
+	bp_port_settle(transfer->port, again ? n - own : n);
 	bp_transfer_end(transfer, BLOCKPOOL_FOUND_RECV);
 }
 
@@ -284,5 +416,6 @@ void bp_recv_abort(struct bp_transfer *transfer, u32 n)
 {
 	if (transfer->port->flags & BLOCKPOOL_BIND_AGAIN)
 		bp_taken_undo(transfer->client, transfer->messages, n);
+	bp_recv_shares_undo(transfer, n);
 	bp_recv_put_back(transfer, n);
 }

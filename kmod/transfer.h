@@ -23,6 +23,7 @@ struct bp_transfer {
 
 int bp_send_check(const struct bp_transfer *transfer);
 int bp_send(struct bp_transfer *transfer);
+int bp_share(const struct bp_transfer *transfer, struct bp_port **ports, u32 n);
 
 int bp_recv(struct bp_transfer *transfer);
 void bp_recv_commit(struct bp_transfer *transfer, u32 n);

@@ -34,8 +34,9 @@
  * taken by a call of this library must be given back by one.  Pools with a flag for
  * debugging and isolated ones have no magazines.
  *
- * With BLOCKPOOL_DEBUG in the environment, a free that is refused and a call on an
- * inherited handle are printed on stderr with the call stack.
+ * With BLOCKPOOL_DEBUG in the environment, a free that is refused, a send of a block
+ * that is not held, and a call on an inherited handle are printed on stderr with the
+ * call stack.
  */
 #ifndef BLOCKPOOL_H
 #define BLOCKPOOL_H
@@ -134,8 +135,9 @@ int blockpool_info(struct blockpool *pool, struct blockpool_info *info);
 int blockpool_stats(struct blockpool *pool, struct blockpool_stats *stats);
 
 /*
- * The handle's file descriptor, for poll() (POLLOUT while a block is free) or
- * to pass to another process, which then shares what the handle holds.
+ * The handle's file descriptor, for poll() (POLLOUT while a block is free, POLLIN
+ * while there is a message for it) or to pass to another process, which then shares
+ * what the handle holds.
  */
 int blockpool_fd(const struct blockpool *pool);
 
@@ -174,13 +176,13 @@ struct blockpool_port *blockpool_bind(struct blockpool *pool,
 
 /*
  * The port that an answer to this message may be sent to; ENOENT if its sender
- * wants none.
+ * wants none.  Once for a message.
  */
 struct blockpool_port *
 blockpool_reply_port(struct blockpool *pool,
 		     const struct blockpool_message *message);
 
-/* Be done with a port.  What was received from it stays with the handle. */
+/* Be done with one of these.  What was received from it stays with the handle. */
 int blockpool_unbind(struct blockpool_port *port);
 
 /* The port's number in the pool: for @reply of a message; 0 with errno. */

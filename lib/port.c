@@ -147,7 +147,10 @@ uint32_t blockpool_port_number(const struct blockpool_port *port)
 	return 0;
 }
 
-/* The name may be another port's by now, if this one has ended. */
+/*
+ * To BIND again makes a descriptor; the rights are there already.  The name may be
+ * another port's by now, if this one has ended.
+ */
 static int fd_new(const struct blockpool_port *port)
 {
 	struct blockpool_bind_args args = {
@@ -158,6 +161,7 @@ static int fd_new(const struct blockpool_port *port)
 		return fail(EOPNOTSUPP);
 	if (bind_name(port->pool, port->name, &args))
 		return -1;
+	unbind_number(port->pool, args.port);
 	if (args.port == port->number)
 		return args.fd;
 	close(args.fd);

@@ -260,6 +260,25 @@ TEST_F(port, descriptor)
 	drop(self->pool, self->got);
 }
 
+/* Two parts of a program that know nothing of each other. */
+TEST_F(port, bound_twice)
+{
+	struct blockpool_port *twice = lib_bind(self->pool, "in", RECV | SEND);
+
+	ASSERT_EQ(blockpool_port_number(self->in), blockpool_port_number(twice));
+	ASSERT_LE(0, blockpool_port_fd(twice));
+	ASSERT_EQ(0, blockpool_unbind(self->in));
+	fill(self->pool, self->messages, self->blocks, 1, 0);
+	ASSERT_EQ(1, blockpool_send(twice, self->messages, 1, 0, 0));
+	ASSERT_EQ(1, blockpool_recv(twice, self->got, 1, 0, 0));
+	drop(self->pool, self->got);
+	ASSERT_EQ(0, blockpool_unbind(twice));
+	self->in = NULL;
+	fill(self->other, self->messages, self->blocks, 1, 0);
+	ASSERT_EQ(EPIPE, send_errno(self->out, self->messages, 1, 0));
+	ASSERT_EQ(0, blockpool_free(self->other, self->blocks[0]));
+}
+
 /*
  * Other threads
  */
@@ -465,7 +484,6 @@ static void __attribute__((noreturn)) serve(const char *name, struct step *step)
 		must(reply);
 		message.cookie = -message.cookie;
 		message.reply = 0;
-		message.pid = 0;
 		must(blockpool_send(reply, &message, 1, 0, LONG_MS) == 1);
 		must(!blockpool_unbind(reply));
 	}
@@ -513,7 +531,6 @@ static void __attribute__((noreturn)) take_and_die(const char *name)
 
 	must(blockpool_recv(in, messages, 3, BLOCKPOOL_PORT_ALL, 0) == 3);
 	drop(pool, &messages[0]);
-	messages[1].pid = 0;
 	must(blockpool_send(out, &messages[1], 1, 0, 0) == 1);
 	memset(blockpool_alloc(pool), 0xee, BLOCK_SIZE);
 	raise(SIGKILL);

@@ -96,6 +96,19 @@ static inline int port_send_one(int fd, __u32 port, __u32 index, __u64 cookie)
 	return port_send(fd, port, &message, 1, 0, 0);
 }
 
+static inline int port_share(int fd, const __u32 *ports, __u32 nr_ports,
+			     const struct blockpool_message *message)
+{
+	struct blockpool_share_args args = {
+		.size = sizeof(args),
+		.nr_ports = nr_ports,
+		.ports = (uintptr_t)ports,
+		.message = *message,
+	};
+
+	return pool_ioctl(fd, BLOCKPOOL_IOC_SHARE, &args);
+}
+
 /* By its number, or with name NULL the next above it; -ENOENT. */
 static inline int port_look(int fd, __u32 after, struct blockpool_port_args *args)
 {

@@ -13,6 +13,7 @@
 #include "kselftest_harness.h"
 #include "peer/user.h"
 #include "port.h"
+#include "touch.h"
 
 #define BLOCK_SIZE	2048U
 #define NR_BLOCKS	64U
@@ -57,7 +58,8 @@ FIXTURE_TEARDOWN(ports)
 	pool_give_all(self->tx);
 	close(self->tx);
 	pool_give_all(self->rx);
-	port_unbind(self->rx, self->in);
+	while (!port_unbind(self->rx, self->in))
+		;
 	pool_check(self->rx, 0);
 	pool_drain(self->rx);
 	close(self->rx);
@@ -65,7 +67,7 @@ FIXTURE_TEARDOWN(ports)
 }
 
 /* Fills messages with blocks that are taken for it, cookies from first on. */
-static void load(int fd, struct blockpool_message *messages, __u32 n,
+static void prepare(int fd, struct blockpool_message *messages, __u32 n,
 		 __u64 first)
 {
 	for (__u32 i = 0; i < n; i++) {
@@ -102,6 +104,33 @@ static void give(int fd, const struct blockpool_message *messages, __u32 n)
 {
 	for (__u32 i = 0; i < n; i++)
 		must(!pool_give(fd, messages[i].index));
+}
+
+/* The peer's port: its number. */
+static int peer_port(int peer, struct blockpool_peer_port args, const char *name,
+		     const char *to)
+{
+	int ret;
+
+	snprintf(args.name, sizeof(args.name), "%s", name);
+	snprintf(args.to, sizeof(args.to), "%s", to);
+	ret = pool_ioctl(peer, BLOCKPOOL_PEER_PORT_OPEN, &args);
+	return ret ? ret : (int)args.number;
+}
+
+static int peer_transfer(int peer, unsigned long request, __u32 context,
+			 __u32 flags, struct blockpool_message *messages,
+			 __u32 count)
+{
+	struct blockpool_peer_transfer args = {
+		.context = context,
+		.flags = flags,
+		.count = count,
+		.messages = (uintptr_t)messages,
+	};
+	int ret = pool_ioctl(peer, request, &args);
+
+	return ret ? ret : args.result;
 }
 
 TEST_F(ports, ownership_moves)
@@ -147,7 +176,7 @@ TEST_F(ports, first_in_first_out)
 		__u32 n = 1 + round % DEPTH, some = 1 + round % 3;
 		int got;
 
-		load(self->tx, self->messages, n, sent);
+		prepare(self->tx, self->messages, n, sent);
 		ASSERT_EQ(n, port_send(self->tx, self->out, self->messages, n,
 				       0, 0));
 		sent += n;
@@ -167,7 +196,7 @@ TEST_F(ports, first_in_first_out)
 
 TEST_F(ports, what_there_is_room_for)
 {
-	load(self->tx, self->messages, DEPTH + 3, 0);
+	prepare(self->tx, self->messages, DEPTH + 3, 0);
 	EXPECT_EQ(DEPTH, port_send(self->tx, self->out, self->messages,
 				   DEPTH + 3, 0, 0));
 	EXPECT_EQ(-EAGAIN, port_send(self->tx, self->out, self->messages + DEPTH,
@@ -182,7 +211,7 @@ TEST_F(ports, what_there_is_room_for)
 
 TEST_F(ports, all_or_nothing)
 {
-	load(self->tx, self->messages, DEPTH, 0);
+	prepare(self->tx, self->messages, DEPTH, 0);
 	EXPECT_EQ(1, port_send(self->tx, self->out, self->messages, 1,
 			       BLOCKPOOL_PORT_ALL, 0));
 	EXPECT_EQ(-EINVAL, port_send(self->tx, self->out, self->messages,
@@ -204,7 +233,7 @@ TEST_F(ports, all_or_nothing)
 
 TEST_F(ports, no_room_for_all)
 {
-	load(self->tx, self->messages, DEPTH + 2, 0);
+	prepare(self->tx, self->messages, DEPTH + 2, 0);
 	ASSERT_EQ(3, port_send(self->tx, self->out, self->messages, 3, 0, 0));
 	EXPECT_EQ(-EAGAIN, port_send(self->tx, self->out, self->messages + 3,
 				     DEPTH - 2, BLOCKPOOL_PORT_ALL, 0));
@@ -220,7 +249,7 @@ TEST_F(ports, nothing_moves)
 	struct blockpool_message good[4], bad;
 	__u32 foreign = pool_take(self->rx);
 
-	load(self->tx, good, 4, 0);
+	prepare(self->tx, good, 4, 0);
 	for (int at = 0; at < 4; at++) {
 		for (int kind = 0; kind < 8; kind++) {
 			int expected = -EINVAL;
@@ -297,7 +326,7 @@ TEST_F(ports, told_to_nobody)
 
 	ASSERT_NE(MAP_FAILED, page);
 	munmap(page + 4096, 4096);
-	load(self->tx, self->messages, 4, 0);
+	prepare(self->tx, self->messages, 4, 0);
 	ASSERT_EQ(4, port_send(self->tx, self->out, self->messages, 4, 0, 0));
 	EXPECT_EQ(-EFAULT, port_recv(self->rx, self->in, last - 2, 4, 0, 0));
 	EXPECT_EQ(4, look(self->rx, self->in).nr_messages);
@@ -317,13 +346,14 @@ TEST_F(ports, over_the_limit)
 	int rx = pool_open(O_RDWR), tx, in;
 	char name[BLOCKPOOL_NAME_SIZE];
 
+	expect_faults();
 	pool_name(name);
 	ASSERT_EQ(0, pool_create_args(rx, name, attr));
 	tx = pool_join(name);
 	in = make(rx, "inbox", 0, 16, 0);
 	ASSERT_EQ(in, port_bind(tx, "inbox", PORT_SEND));
 	for (int i = 0; i < 2; i++) {
-		load(tx, self->messages, 3, 0);
+		prepare(tx, self->messages, 3, 0);
 		for (int j = 0; j < 3; j++)
 			self->messages[j].length = 64 - 7;
 		ASSERT_EQ(3, port_send(tx, in, self->messages, 3, 0, 0));
@@ -353,7 +383,7 @@ static pid_t sleeper(int fd, int port, bool send, int timeout_ms)
 	if (pid)
 		return pid;
 	if (send) {
-		load(fd, &message, 1, 77);
+		prepare(fd, &message, 1, 77);
 		ret = port_send(fd, port, &message, 1, 0, timeout_ms);
 	} else {
 		ret = port_recv(fd, port, &message, 1, 0, timeout_ms);
@@ -390,7 +420,7 @@ TEST_F(ports, a_sender_waits)
 {
 	pid_t pid;
 
-	load(self->tx, self->messages, DEPTH, 0);
+	prepare(self->tx, self->messages, DEPTH, 0);
 	ASSERT_EQ(DEPTH, port_send(self->tx, self->out, self->messages, DEPTH, 0,
 				   0));
 	pid = sleeper(self->tx, self->out, true, LONG_MS);
@@ -406,7 +436,7 @@ TEST_F(ports, a_sender_waits)
 
 TEST_F(ports, too_late)
 {
-	load(self->tx, self->messages, DEPTH + 1, 0);
+	prepare(self->tx, self->messages, DEPTH + 1, 0);
 	EXPECT_EQ(-ETIMEDOUT, port_recv(self->rx, self->in, self->messages, 1, 0,
 					NAP_MS));
 	ASSERT_EQ(DEPTH, port_send(self->tx, self->out, self->messages,
@@ -446,7 +476,7 @@ TEST_F(ports, one_who_wants_all_is_in_nobodys_way)
 	ASSERT_EQ(1, port_send_one(self->tx, self->out, pool_take(self->tx), 1));
 	EXPECT_EQ(0, child_reap(one));
 	EXPECT_TRUE(alive(all));
-	load(self->tx, self->messages, DEPTH, 0);
+	prepare(self->tx, self->messages, DEPTH, 0);
 	ASSERT_EQ(DEPTH, port_send(self->tx, self->out, self->messages, DEPTH, 0,
 				   0));
 	EXPECT_EQ(0, child_reap(all));
@@ -488,7 +518,7 @@ TEST_F(ports, poll_the_port)
 	int port = bind_fd(self->tx, "inbox", PORT_SEND);
 
 	EXPECT_EQ(POLLOUT, polled(port, POLLIN | POLLOUT, 0));
-	load(self->tx, self->messages, DEPTH, 0);
+	prepare(self->tx, self->messages, DEPTH, 0);
 	ASSERT_EQ(DEPTH, port_send(self->tx, self->out, self->messages, DEPTH, 0,
 				   0));
 	EXPECT_EQ(POLLIN, polled(port, POLLIN | POLLOUT, 0));
@@ -548,7 +578,7 @@ TEST_F(ports, pollers_wake)
 	poller_waits(self->rx, POLLIN, send_one, self);
 	recv_one(self);
 	poller_waits(port, POLLIN, send_one, self);
-	load(self->tx, self->messages, DEPTH - 1, 0);
+	prepare(self->tx, self->messages, DEPTH - 1, 0);
 	ASSERT_EQ(DEPTH - 1, port_send(self->tx, self->out, self->messages,
 				       DEPTH - 1, 0, 0));
 	poller_waits(port, POLLOUT, recv_one, self);
@@ -647,7 +677,7 @@ TEST_F(ports, no_more_than_so_many)
 
 TEST_F(ports, without_receivers)
 {
-	load(self->tx, self->messages, 4, 0);
+	prepare(self->tx, self->messages, 4, 0);
 	ASSERT_EQ(3, port_send(self->tx, self->out, self->messages, 3, 0, 0));
 	ASSERT_EQ(0, port_unbind(self->rx, self->in));
 	EXPECT_EQ(-EPIPE, port_send(self->tx, self->out, self->messages + 3, 1,
@@ -661,7 +691,7 @@ TEST_F(ports, a_sleeping_sender_is_told)
 {
 	pid_t pid;
 
-	load(self->tx, self->messages, DEPTH, 0);
+	prepare(self->tx, self->messages, DEPTH, 0);
 	ASSERT_EQ(DEPTH, port_send(self->tx, self->out, self->messages, DEPTH, 0,
 				   0));
 	pid = sleeper(self->tx, self->out, true, LONG_MS);
@@ -732,7 +762,7 @@ TEST_F(ports, another_takes_over)
 
 	mortal_start(&mortal, self->name, "heir", 0, LONG_MS, 2);
 	out = port_bind(self->tx, "heir", PORT_SEND);
-	load(self->tx, self->messages, 6, 0);
+	prepare(self->tx, self->messages, 6, 0);
 	ASSERT_EQ(5, port_send(self->tx, out, self->messages, 5, 0, 0));
 	mortal_end(&mortal);
 	EXPECT_EQ(0, look(self->tx, out).nr_receivers);
@@ -754,7 +784,7 @@ TEST_F(ports, nobody_takes_over_in_time)
 	mortal_start(&mortal, self->name, "heir", 0, 5 * NAP_MS, 0);
 	out = port_bind(self->tx, "heir", PORT_SEND);
 	port = bind_fd(self->tx, "heir", PORT_SEND);
-	load(self->tx, self->messages, 3, 0);
+	prepare(self->tx, self->messages, 3, 0);
 	ASSERT_EQ(2, port_send(self->tx, out, self->messages, 2, 0, 0));
 	mortal_end(&mortal);
 	EXPECT_EQ(POLLHUP, polled(port, 0, LONG_MS));
@@ -772,7 +802,7 @@ TEST_F(ports, for_ever)
 	mortal_start(&mortal, self->name, "heir", 0, -1, 0);
 	out = port_bind(self->tx, "heir", PORT_SEND);
 	mortal_end(&mortal);
-	load(self->tx, self->messages, 2, 0);
+	prepare(self->tx, self->messages, 2, 0);
 	EXPECT_EQ(2, port_send(self->tx, out, self->messages, 2, 0, 0));
 	EXPECT_EQ(-1, look(self->tx, out).linger_ms);
 	EXPECT_EQ(2, look(self->tx, out).nr_messages);
@@ -788,7 +818,7 @@ TEST_F(ports, again)
 	mortal_start(&mortal, self->name, "heir", BLOCKPOOL_BIND_AGAIN, LONG_MS,
 		     4);
 	out = port_bind(self->tx, "heir", PORT_SEND);
-	load(self->tx, self->messages, DEPTH, 0);
+	prepare(self->tx, self->messages, DEPTH, 0);
 	ASSERT_EQ(DEPTH - 1, port_send(self->tx, out, self->messages, DEPTH - 1,
 				       0, 0));
 	mortal_end(&mortal);
@@ -806,7 +836,7 @@ TEST_F(ports, again)
 	}
 	/* Their room is theirs until they are done with. */
 	EXPECT_EQ(DEPTH - 1, look(self->tx, out).nr_taken);
-	load(self->tx, self->messages + DEPTH, 2, 0);
+	prepare(self->tx, self->messages + DEPTH, 2, 0);
 	EXPECT_EQ(1, port_send(self->tx, out, self->messages + DEPTH, 2, 0, 0));
 	EXPECT_EQ(0, pool_give(self->rx, self->messages[0].index));
 	EXPECT_EQ(DEPTH - 2, look(self->tx, out).nr_taken);
@@ -822,7 +852,7 @@ TEST_F(ports, again_but_sent_on)
 	int in = make(self->tx, "work", BLOCKPOOL_BIND_AGAIN, DEPTH, 0);
 	int out = port_bind(self->rx, "work", PORT_SEND);
 
-	load(self->rx, self->messages, 2, 0);
+	prepare(self->rx, self->messages, 2, 0);
 	ASSERT_EQ(2, port_send(self->rx, out, self->messages, 2, 0, 0));
 	ASSERT_EQ(2, port_recv(self->tx, in, self->messages, 2, 0, 0));
 	EXPECT_EQ(2, look(self->tx, in).nr_taken);
@@ -869,36 +899,103 @@ TEST_F(ports, an_answer_to_nobody)
 }
 
 /*
- * The kernel
+ * One block to many
  */
 
-static int peer_port(int peer, struct blockpool_peer_port args, const char *name,
-		     const char *to)
+TEST_F(ports, shared)
 {
-	int ret;
+	int third = pool_join(self->name);
+	__u32 ports[3] = { self->out, 0, 0 };
+	struct blockpool_message message = {
+		.index = pool_take(self->tx), .length = 5, .cookie = 9,
+	}, seen;
 
-	snprintf(args.name, sizeof(args.name), "%s", name);
-	snprintf(args.to, sizeof(args.to), "%s", to);
-	ret = pool_ioctl(peer, BLOCKPOOL_PEER_PORT_OPEN, &args);
-	return ret ? ret : (int)args.number;
+	ports[1] = make(third, "third", 0, 4, 0);
+	ports[2] = make(self->rx, "second", 0, 4, 0);
+	must(port_bind(self->tx, "third", PORT_SEND) > 0);
+	must(port_bind(self->tx, "second", PORT_SEND) > 0);
+	ASSERT_EQ(0, port_share(self->tx, ports, 3, &message));
+	EXPECT_EQ(BLOCKPOOL_OWNER_SHARED, owner(self->tx, message.index));
+	EXPECT_EQ(-EPERM, pool_give(self->tx, message.index));
+	pool_check(self->tx, 1);
+	ASSERT_EQ(1, port_recv(self->rx, self->in, &seen, 1, 0, 0));
+	EXPECT_EQ(message.index, seen.index);
+	EXPECT_EQ(BLOCKPOOL_MESSAGE_SHARED, seen.flags);
+	EXPECT_EQ(9, seen.cookie);
+	pool_check(self->tx, 1);
+	ASSERT_EQ(1, port_recv(self->rx, ports[2], &seen, 1, 0, 0));
+	ASSERT_EQ(1, port_recv(third, ports[1], &seen, 1, 0, 0));
+	/* A share is not to be sent on, nor shared. */
+	must(port_bind(self->rx, "third", PORT_SEND) == (int)ports[1]);
+	EXPECT_EQ(-EPERM, port_send_one(self->rx, ports[1], message.index, 0));
+	EXPECT_EQ(-EPERM, port_share(self->tx, ports, 1, &message));
+	EXPECT_EQ(0, pool_give(self->rx, message.index));
+	EXPECT_EQ(0, pool_give(self->rx, message.index));
+	EXPECT_EQ(-EPERM, pool_give(self->rx, message.index));
+	EXPECT_EQ(BLOCKPOOL_OWNER_SHARED, owner(self->tx, message.index));
+	pool_check(self->tx, 1);
+	close(third);
+	EXPECT_EQ(BLOCKPOOL_OWNER_FREE, owner(self->tx, message.index));
+	EXPECT_EQ(1, pool_stats(self->tx).reclaimed);
+	EXPECT_EQ(0, pool_stats(self->tx).nr_in_flight);
 }
 
-static int peer_transfer(int peer, unsigned long request, __u32 context,
-			 __u32 flags, struct blockpool_message *messages,
-			 __u32 count)
+TEST_F(ports, shared_with_all_or_none)
 {
-	struct blockpool_peer_transfer args = {
-		.context = context,
-		.flags = flags,
-		.count = count,
-		.messages = (uintptr_t)messages,
-	};
-	int ret = pool_ioctl(peer, request, &args);
+	__u32 ports[2] = { self->out, 0 };
+	struct blockpool_message message = { .index = pool_take(self->tx) };
 
-	return ret ? ret : args.result;
+	EXPECT_EQ(-ENOENT, port_share(self->tx, ports, 2, &message));
+	ports[1] = make(self->rx, "second", 0, 1, 0);
+	must(port_bind(self->tx, "second", PORT_SEND) > 0);
+	ASSERT_EQ(1, port_send_one(self->tx, ports[1], pool_take(self->tx), 0));
+	EXPECT_EQ(-EAGAIN, port_share(self->tx, ports, 2, &message));
+	EXPECT_EQ(0, look(self->tx, self->out).nr_messages);
+	EXPECT_EQ(1, look(self->tx, ports[1]).refused);
+	EXPECT_EQ(-EINVAL, port_share(self->tx, ports, 0, &message));
+	message.length = BLOCK_SIZE + 1;
+	EXPECT_EQ(-EINVAL, port_share(self->tx, ports, 1, &message));
+	EXPECT_EQ(pool_info(self->tx).client, owner(self->tx, message.index));
+	ASSERT_EQ(0, pool_give(self->tx, message.index));
+	ASSERT_EQ(1, port_recv(self->rx, ports[1], self->messages, 1, 0, 0));
+	/* What nobody has received goes with the port. */
+	ASSERT_EQ(0, pool_give(self->rx, self->messages[0].index));
+	message = (struct blockpool_message) { .index = pool_take(self->tx) };
+	ASSERT_EQ(0, port_share(self->tx, ports, 2, &message));
+	ASSERT_EQ(0, port_unbind(self->rx, ports[1]));
+	EXPECT_EQ(BLOCKPOOL_OWNER_SHARED, owner(self->tx, message.index));
+	ASSERT_EQ(0, port_unbind(self->rx, self->in));
+	EXPECT_EQ(BLOCKPOOL_OWNER_FREE, owner(self->tx, message.index));
+	EXPECT_EQ(-EPIPE, port_share(self->tx, ports, 1, &(struct blockpool_message) {
+		.index = pool_take(self->tx) }));
 }
 
-#define peer_send(...)	peer_transfer(__VA_ARGS__)
+TEST_F(ports, shared_with_the_kernel)
+{
+	const struct blockpool_peer_port args = { .flags = PORT_MAKE };
+	int peer = peer_join(self->name);
+	__u32 ports[2] = { self->out, 0 };
+	struct blockpool_message message = { .index = pool_take(self->tx) };
+
+	ports[1] = peer_port(peer, args, "kernel", "");
+	must(port_bind(self->tx, "kernel", PORT_SEND) > 0);
+	ASSERT_EQ(0, port_share(self->tx, ports, 2, &message));
+	ASSERT_EQ(1, peer_transfer(peer, BLOCKPOOL_PEER_PORT_RECV, PROCESS, 0,
+				   self->messages, 1));
+	ASSERT_EQ(1, port_recv(self->rx, self->in, self->messages, 1, 0, 0));
+	EXPECT_EQ(0, pool_give(self->rx, message.index));
+	EXPECT_EQ(BLOCKPOOL_OWNER_SHARED, owner(self->tx, message.index));
+	EXPECT_EQ(0, peer_give(peer, PROCESS, message.index));
+	EXPECT_EQ(BLOCKPOOL_OWNER_FREE, owner(self->tx, message.index));
+	EXPECT_EQ(0, pool_stats(self->tx).refused);
+	EXPECT_EQ(0, peer_give(peer, PROCESS, message.index));
+	EXPECT_EQ(1, pool_stats(self->tx).refused);
+	close(peer);
+}
+
+/*
+ * The kernel
+ */
 
 TEST_F(ports, the_kernel_sends)
 {
@@ -972,7 +1069,7 @@ TEST_F(ports, the_kernel_receives)
 	out = port_bind(self->tx, "kernel", PORT_SEND);
 	ASSERT_EQ(port, out);
 	for (__u32 context = 0; context < BLOCKPOOL_PEER_HARDIRQ; context++) {
-		load(self->tx, self->messages, 20, 0);
+		prepare(self->tx, self->messages, 20, 0);
 		ASSERT_EQ(20, port_send(self->tx, out, self->messages, 20, 0, 0));
 		EXPECT_EQ(16, peer_transfer(peer, BLOCKPOOL_PEER_PORT_RECV,
 					    context, 0, self->messages, 40));
@@ -1007,7 +1104,7 @@ static void through_the_kernel(struct __test_metadata *_metadata,
 	ASSERT_LT(0, peer_port(peer, args, "kernel", "inbox"));
 	out = port_bind(self->tx, "kernel", PORT_SEND);
 	for (int round = 0; round < 50; round++) {
-		load(self->tx, self->messages, DEPTH, round * DEPTH);
+		prepare(self->tx, self->messages, DEPTH, round * DEPTH);
 		ASSERT_EQ(DEPTH, port_send(self->tx, out, self->messages, DEPTH,
 					   0, 0));
 		ASSERT_EQ(DEPTH, port_recv(self->rx, self->in, self->messages,
@@ -1066,8 +1163,7 @@ TEST(isolated)
 	char name[BLOCKPOOL_NAME_SIZE], *theirs, *ours;
 	int rx = pool_open(O_RDWR), tx, in, index;
 	struct blockpool_message message = {};
-	pid_t pid;
-
+	expect_faults();
 	pool_name(name);
 	ASSERT_EQ(0, pool_create_args(rx, name, attr));
 	tx = pool_join(name);
@@ -1079,14 +1175,51 @@ TEST(isolated)
 	strcpy(ours, "hello");
 	message.index = index;
 	ASSERT_EQ(1, port_send(tx, in, &message, 1, 0, 0));
-	pid = child_fork();
-	if (!pid) {
-		*(volatile char *)ours = 'x';
-		_exit(0);
-	}
-	EXPECT_LE(128, child_reap(pid));
+	EXPECT_EQ(SIGBUS, load(ours));
+	EXPECT_EQ(SIGBUS, load(theirs));
 	ASSERT_EQ(1, port_recv(rx, in, &message, 1, 0, 0));
+	EXPECT_EQ(SIGBUS, load(ours));
+	EXPECT_EQ(0, store(theirs + 100, 'x'));
 	EXPECT_STREQ("hello", theirs);
+	EXPECT_EQ(0, pool_give(rx, index));
+	close(tx);
+	close(rx);
+}
+
+/* A share is to be read. */
+TEST(isolated_share)
+{
+	const struct blockpool_create_args attr = {
+		.block_size = 4096, .nr_blocks = 4, .flags = BLOCKPOOL_ISOLATED,
+	};
+	char name[BLOCKPOOL_NAME_SIZE], *theirs, *ours;
+	struct blockpool_message message = {};
+	int rx = pool_open(O_RDWR), tx, index;
+	__u32 in;
+
+	expect_faults();
+	pool_name(name);
+	ASSERT_EQ(0, pool_create_args(rx, name, attr));
+	tx = pool_join(name);
+	in = make(rx, "inbox", 0, 4, 0);
+	ASSERT_EQ(in, port_bind(tx, "inbox", PORT_SEND));
+	index = pool_take(tx);
+	ours = pool_map(tx) + index * 4096;
+	theirs = pool_map(rx) + index * 4096;
+	strcpy(ours, "hello");
+	message.index = index;
+	ASSERT_EQ(0, port_share(tx, &in, 1, &message));
+	EXPECT_EQ(SIGBUS, load(ours));
+	EXPECT_EQ(SIGBUS, load(theirs));
+	ASSERT_EQ(1, port_recv(rx, in, &message, 1, 0, 0));
+	EXPECT_EQ(SIGBUS, store(theirs, 'x'));
+	EXPECT_EQ(0, load(theirs));
+	EXPECT_STREQ("hello", theirs);
+	EXPECT_EQ(SIGBUS, store(theirs, 'x'));
+	EXPECT_EQ(SIGBUS, load(ours));
+	EXPECT_EQ(0, pool_give(rx, index));
+	EXPECT_EQ(SIGBUS, load(theirs));
+	pool_check(rx, 0);
 	close(tx);
 	close(rx);
 }

@@ -681,10 +681,10 @@ TEST_F(asan, what_is_sent_is_gone)
 		.index = blockpool_index(self->pool, block),
 	};
 
-	message.flags = 1;
+	message.length = MODEL_LENGTH + 1;
 	EXPECT_ERRNO(EINVAL, send_here(port, &message, 0) == -1);
 	EXPECT_FALSE(is_poisoned(block, BLOCK_SIZE));
-	message.flags = 0;
+	message.length = 0;
 	ASSERT_EQ(1, send_here(port, &message, 0));
 	EXPECT_TRUE(is_poisoned(self->mapping, self->info.map_size));
 	ASSERT_EQ(1, recv_here(port, &message));
@@ -715,7 +715,6 @@ TEST_F(asan, shares_are_counted)
 	}
 	for (i = 0; i < MANY_SHARES; i++) {
 		EXPECT_FALSE(is_poisoned(block, BLOCK_SIZE));
-		message.flags = 0;
 		EXPECT_ERRNO(EPERM, send_here(ports[0], &message, 0) == -1);
 		EXPECT_EQ(0, blockpool_free(self->pool, block));
 	}
@@ -979,9 +978,9 @@ TEST_F(sent, as_share)
 /* Not the block's fault. */
 TEST_F(sent, nothing_wrong_with_the_block)
 {
-	self->message.pid = 1;
+	self->message.length = MODEL_LENGTH + 1;
 	EXPECT_ERRNO(EINVAL, send_here(self->port, &self->message, 0) == -1);
-	self->message.pid = 0;
+	self->message.length = 0;
 	model_port_end("port");
 	EXPECT_ERRNO(ENOENT, send_here(self->port, &self->message, 0) == -1);
 	EXPECT_STREQ("", capture_end());

@@ -9,6 +9,7 @@
 #include "kselftest_harness.h"
 #include "blockpool.h"
 #include "model.h"
+#include "model_port.h"
 #include "../memcheck.h"
 
 #define BLOCK_SIZE	1500
@@ -83,7 +84,7 @@ static int good_port(struct blockpool *pool)
 	char *block = take_here(pool);
 
 	message.index = blockpool_index(pool, block);
-	message.flags = 1;
+	message.length = MODEL_LENGTH + 1;
 	if (blockpool_send(ports[0], &message, 1, 0, 0) != -1)
 		return 1;
 	touch_here(block);
@@ -91,13 +92,13 @@ static int good_port(struct blockpool *pool)
 	    recv_here(pool, ports[0]) != block)
 		return 2;
 	touch_here(block);
-	message.flags = 0;
+	message.length = 0;
 	if (blockpool_share(ports, 2, &message) ||
 	    recv_here(pool, ports[0]) != block ||
 	    recv_here(pool, ports[1]) != block || give_here(pool, block))
 		return 3;
 	return block[0] != 1 || give_here(pool, block) ||
-	       blockpool_unbind(ports[0]) || !blockpool_unbind(ports[1]);
+	       blockpool_unbind(ports[0]) || blockpool_unbind(ports[1]);
 }
 
 /* Everything that may be done, and has a reason to be mistaken for a mistake. */

@@ -67,7 +67,7 @@ static void fill(struct blockpool *pool, struct blockpool_message *messages,
 	for (i = 0; i < n; i++) {
 		messages[i] = (struct blockpool_message){
 			.index = blockpool_index(pool, blocks[i]),
-			.length = i, .cookie = i,
+			.length = i % 2, .cookie = i,
 		};
 	}
 }
@@ -174,10 +174,8 @@ TEST_F(port, to_answer)
 	EXPECT_EQ(message.reply, blockpool_port_number(port));
 	EXPECT_ERRNO(EOPNOTSUPP, blockpool_port_fd(port) == -1);
 	EXPECT_EQ(1, blockpool_send(port, &message, 1, 0, 0));
-	EXPECT_EQ(1, blockpool_recv(self->port, &message, 1, 0, 0));
 	EXPECT_EQ(0, blockpool_unbind(port));
-	EXPECT_ERRNO(ENOENT, blockpool_unbind(self->port) == -1);
-	self->port = bind_in(self->pool, "in", 0);
+	EXPECT_EQ(1, blockpool_recv(self->port, &message, 1, 0, 0));
 }
 
 /*
@@ -197,7 +195,11 @@ TEST_F(port, send_and_receive)
 						   self->blocks[i]) == -1);
 	memset(got, 0xa5, sizeof(got));
 	ASSERT_EQ(BATCH, blockpool_recv(self->port, got, BATCH + 1, 0, 0));
-	EXPECT_EQ(0, memcmp(got, self->messages, BATCH * sizeof(*got)));
+	for (i = 0; i < BATCH; i++) {
+		EXPECT_EQ(MODEL_PID, got[i].pid);
+		got[i].pid = 0;
+		EXPECT_EQ(0, memcmp(&got[i], &self->messages[i], sizeof(*got)));
+	}
 	for (i = 0; i < BATCH; i++)
 		EXPECT_TRUE(goes_into_magazine(self->pool, self->blocks[i]));
 	EXPECT_ERRNO(EPERM, blockpool_free(self->pool, self->blocks[0]) == -1);
@@ -451,7 +453,6 @@ TEST_F(port, shares_go_straight_to_the_kernel)
 		ASSERT_EQ(1, blockpool_recv(ports[i], messages, 1, 0, 0));
 		EXPECT_EQ((__u32)BLOCKPOOL_MESSAGE_SHARED, messages->flags);
 	}
-	messages->flags = 0;
 	EXPECT_ERRNO(EPERM, blockpool_send(self->port, messages, 1, 0, 0) == -1);
 	for (i = 0; i < 2; i++) {
 		unsigned int before = model.nr_ioctls;
@@ -503,7 +504,7 @@ TEST_F(port, what_may_come_again_is_freed_at_once)
 	ASSERT_EQ(1, blockpool_recv(self->port, self->messages, 1, 0, 0));
 	EXPECT_TRUE(goes_into_magazine(self->pool, self->blocks[1]));
 	EXPECT_EQ(0, blockpool_unbind(port));
-	EXPECT_ERRNO(ENOENT, blockpool_unbind(made) == -1);
+	EXPECT_EQ(0, blockpool_unbind(made));
 }
 
 /* If it cannot be told whether it is such a port. */
@@ -521,7 +522,6 @@ TEST_F(port, unknown_ports_are_taken_for_such)
 	ASSERT_EQ(1, blockpool_recv(port, self->messages, 1, 0, 0));
 	EXPECT_FALSE(goes_into_magazine(self->pool, *self->blocks));
 	EXPECT_EQ(0, blockpool_unbind(port));
-	self->port = bind_in(self->pool, "in", 0);
 }
 
 /*

@@ -13,6 +13,7 @@ struct port {
 	char name[BLOCKPOOL_NAME_SIZE];
 	__u32 number;			/* 0: there is none */
 	__u32 flags;
+	__u32 binds;			/* that are not undone */
 	__u32 nr;
 	struct blockpool_message messages[MODEL_DEPTH];
 };
@@ -77,6 +78,7 @@ static int bind_port(struct blockpool_bind_args *args)
 		memcpy(port->name, args->name, sizeof(port->name));
 		port->flags = args->flags & BLOCKPOOL_BIND_AGAIN;
 	}
+	port->binds++;
 	args->port = port->number;
 	args->fd = -1;
 	if (args->flags & BLOCKPOOL_BIND_FD)
@@ -94,7 +96,8 @@ static int unbind_port(const struct blockpool_unbind_args *args)
 	model.nr_unbinds++;
 	if (!port)
 		return ENOENT;
-	port->number = 0;	/* and its blocks are lost */
+	if (!--port->binds)
+		port->number = 0;	/* and its blocks are lost */
 	return 0;
 }
 
@@ -119,8 +122,8 @@ static int look_at(const struct blockpool_message *messages, __u32 count)
 	__u32 i, j;
 
 	for (i = 0; i < count; i++) {
-		if (messages[i].index >= nr_blocks || messages[i].flags ||
-		    messages[i].pid)
+		if (messages[i].index >= nr_blocks ||
+		    messages[i].length > MODEL_LENGTH)
 			return EINVAL;
 		if (owners[messages[i].index] != MODEL_CLIENT)
 			return EPERM;
@@ -138,6 +141,7 @@ static void put(struct port *port, const struct blockpool_message *message,
 	struct blockpool_message *to = &port->messages[port->nr++];
 
 	*to = *message;
+	to->pid = MODEL_PID;
 	to->flags = flags;
 	owners[to->index] = owner;
 }
@@ -196,6 +200,8 @@ static int recv_messages(struct blockpool_recv_args *args)
 		messages[i] = port->messages[i];
 		if (!(messages[i].flags & BLOCKPOOL_MESSAGE_SHARED))
 			owners[messages[i].index] = MODEL_CLIENT;
+		if (messages[i].reply)
+			port_numbered(messages[i].reply)->binds++;
 	}
 	port->nr -= n;
 	memmove(port->messages, port->messages + n,

@@ -8,6 +8,8 @@
 #define MODEL_PORTS	4U
 /* Of each port, whatever was asked for: as many shares as there can be. */
 #define MODEL_DEPTH	BLOCKPOOL_PORTS_MAX
+#define MODEL_LENGTH	64U	/* of a message at most, however large a block is */
+#define MODEL_PID	7
 
 /* None yet. */
 void model_ports_init(__u32 *owners, __u32 nr_blocks);

@@ -39,6 +39,9 @@ USUAL = (4096, 2048)
 SIZES = [8, 12, 16, 22] if QUICK else [8, 10, 12, 14, 16, 18, 20, 22]
 SIZED_BLOCK = 64
 
+# Messages that are on their way at most, and bytes of one: of handover/.
+MESSAGES = (128, 2048)
+
 
 def say(text):
     print(text, file=sys.stderr, flush=True)

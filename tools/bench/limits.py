@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the project set out to reach, and whether one run's figures do."""
-from common import SIZED_BLOCK, USUAL, median, ratios
+from common import MESSAGES, SIZED_BLOCK, USUAL, median, ratios
 
 SMALL, LARGE = (1 << 8, SIZED_BLOCK), (1 << 22, SIZED_BLOCK)
 
 
 def user(subject, case="pair", threads=1, pool=USUAL):
     return ("user", subject, case, threads, *pool)
+
+
+def handover(subject, case):
+    return ("handover-uml", subject, case, 2, *MESSAGES)
 
 
 def uml(subject, case="pair", threads=1, pool=USUAL):
@@ -58,10 +62,18 @@ LIMITS = [
      uml("blockpool", "memory", pool=LARGE), None),
 ]
 
+HANDOVER_LIMITS = [
+    ("ports, 32 a call / AF_UNIX seqpacket, one a call", 0.25,
+     handover("blockpool ports", "batch32"), handover("AF_UNIX seqpacket", "single")),
+    ("ports, round trip / shared memory ring, eventfd", 1.1,
+     handover("blockpool ports", "roundtrip"),
+     handover("shared memory ring, eventfd", "roundtrip")),
+]
 
-def judge(results):
+
+def judge(results, limits):
     """(what, limit, samples, verdict) of each; no samples if a figure is missing."""
-    for what, limit, above, below in LIMITS:
+    for what, limit, above, below in limits:
         samples = results.samples(above)
         if below:
             samples = ratios(samples, results.samples(below))

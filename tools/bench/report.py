@@ -9,8 +9,8 @@ import subprocess
 import sys
 
 import picture
-from common import OUT, SIZED_BLOCK, SUBJECTS, TOP, USUAL, median, say
-from limits import LARGE, SMALL, judge
+from common import MESSAGES, OUT, SIZED_BLOCK, SUBJECTS, TOP, USUAL, median, ratios, say
+from limits import HANDOVER_LIMITS, LARGE, LIMITS, SMALL, judge
 
 NOTES = """\
 A figure is the median of the rounds, with the least and the greatest of them, in
@@ -38,7 +38,16 @@ about 1 us there and a system call about 17 us, many times what hardware takes: 
 does one of these looks worse here than it is. Only ratios mean something.
 """
 
+HANDOVER_NOTES = """\
+Messages of 2 KiB from one process to another, each with a CPU of its own: the sender
+writes all of a message, the receiver reads and checks all of it, and whoever has
+nothing to do sleeps. Up to 128 are on their way. A round trip is a message and its
+answer, both waited for. Ratios, within a round, are to seqpacket with one message a
+call and to the ring's round trip.
+"""
+
 MARK = "<!-- tools/bench/bench readme -->"
+HANDOVER_MARK = "<!-- tools/bench/bench readme: handover -->"
 
 
 class Results:
@@ -70,9 +79,9 @@ class Results:
         """Logarithms of the pool sizes that there are figures of."""
         return sorted({key[4].bit_length() - 1 for key in self.found if key[2] == "random"})
 
-    def rounds(self):
+    def rounds(self, world):
         return max((len(samples) for key, samples in self.found.items()
-                    if key[0] == "user"), default=0)
+                    if key[0] == world), default=0)
 
 
 def number(value):
@@ -205,9 +214,47 @@ def uml_tables(results):
     return lines
 
 
+def handover_table(results, world, show):
+    """A way each row: a message, one and 32 a call, and a round trip, with ratios."""
+    def samples(subject, case, factor=1.0):
+        return [sample * factor for sample in
+                results.samples((world, subject, case, 2, *MESSAGES))]
+
+    stream = samples("AF_UNIX seqpacket", "single")
+    trip = samples("shared memory ring, eventfd", "roundtrip")
+    rows = []
+    for subject in results.subjects(world):
+        single, batch, back = (samples(subject, case)
+                               for case in ("single", "batch32", "roundtrip"))
+        if single:
+            rows.append([subject, show(single), brief(ratios(single, stream)),
+                         show(batch), brief(ratios(batch, stream)),
+                         show(samples(subject, "roundtrip", 0.001)),
+                         brief(ratios(back, trip))])
+    return [*table(["", "one a call, ns", "/ seqpacket", "32 a call, ns",
+                    "/ seqpacket", "round trip, us", "/ ring"], rows), *missing_lines(results, world)]
+
+
+def handover_tables(results, show=cell):
+    worlds = sorted({line["world"] for line in results.lines
+                     if line["world"].startswith("handover-")}, reverse=True)
+    lines = []
+    for world in worlds:
+        kernel = world.partition("-")[2]
+        where = {"uml": "User-Mode Linux", "native": f"This machine, {platform.release()}"}
+        lines += [f"{where.get(kernel, f'Linux {kernel} in a guest')}, "
+                  f"{results.rounds(world)} rounds:", "",
+                  *handover_table(results, world, show)]
+    return lines
+
+
+def limit_rows(results, limits, show):
+    return [[what, f"{limit:g}", show(samples), verdict]
+            for what, limit, samples, verdict in judge(results, limits)]
+
+
 def limit_lines(results):
-    rows = [[what, f"{limit:g}", cell(samples), verdict]
-            for what, limit, samples, verdict in judge(results)]
+    rows = limit_rows(results, LIMITS + HANDOVER_LIMITS, cell)
     return ["## Limits", "", "Ratios within a round, or plain figures; the median counts.",
             "", *table(["what", "at most", "is", ""], rows)]
 
@@ -218,8 +265,6 @@ def readme_lines(results, facts):
                ("burst of 32", ("burst32", 1, *USUAL)),
                ("bulk of 32", ("bulk32", 1, *USUAL)),
                ("full, 2^8", ("random", 1, *SMALL)), ("full, 2^22", ("random", 1, *LARGE))]
-    limits = [[what, f"{limit:g}", brief(samples), verdict]
-              for what, limit, samples, verdict in judge(results)]
     kernel = [name for name in results.subjects("uml") if name not in ("libblockpool", "ioctl")]
     twice = brief(results.samples(("user", "counter", "owners", 1, *USUAL)))
     return [*pivot(results, "user", columns, list(SUBJECTS), brief),
@@ -227,20 +272,35 @@ def readme_lines(results, facts):
             f"{twice} that were still held.", "",
             "In the kernel, User-Mode Linux:", "",
             *pivot(results, "uml", columns[:4], kernel, brief),
-            *table(["limit, of medians in one run", "at most", "is", ""], limits),
-            *machine_lines(facts, results.rounds())]
+            *table(["limit, of medians in one run", "at most", "is", ""],
+                   limit_rows(results, LIMITS, brief)),
+            *machine_lines(facts, results.rounds("user"))]
 
 
-def update_readme(lines):
+def handover_readme_lines(results):
+    return [*handover_tables(results, brief),
+            *table(["limit, median of ratios", "at most", "is", ""],
+                   limit_rows(results, HANDOVER_LIMITS, brief))]
+
+
+def update_readme(mark, lines):
     """Puts the lines between the marks in README.md."""
     path = os.path.join(TOP, "README.md")
     with open(path, encoding="utf-8") as file:
-        before, found, rest = file.read().partition(MARK)
-    if not found or MARK not in rest:
-        raise SystemExit(f"README.md has not twice the line {MARK}")
+        before, found, rest = file.read().partition(mark)
+    if not found or mark not in rest:
+        raise SystemExit(f"README.md has not twice the line {mark}")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(before + MARK + "\n\n" + "\n".join(lines).strip() + "\n\n" + MARK +
-                   rest.partition(MARK)[2])
+        file.write(before + mark + "\n\n" + "\n".join(lines).strip() + "\n\n" + mark +
+                   rest.partition(mark)[2])
+
+
+def readme(results, facts):
+    """What was not measured stays as it is."""
+    if results.rounds("user"):
+        update_readme(MARK, readme_lines(results, facts))
+    if results.rounds("handover-uml"):
+        update_readme(HANDOVER_MARK, handover_readme_lines(results))
 
 
 def write(name, lines):
@@ -252,17 +312,20 @@ def write(name, lines):
 
 def main():
     results, facts = Results(), machine()
+    if sys.argv[1:] == ["--handover"]:
+        print("\n".join(handover_readme_lines(results)).strip())
+        return
     drawn = picture.draw(results)
     limits = limit_lines(results)
-    report = ["# blockpool: benchmark", "", *machine_lines(facts, results.rounds()),
+    report = ["# blockpool: benchmark", "", *machine_lines(facts, results.rounds("user")),
               *(["![cost against size and threads](cost.svg)", ""] if drawn else []),
               *user_tables(results), *uml_tables(results), *instruction_tables(results),
-              *limits]
+              "## Hand-over", "", HANDOVER_NOTES, *handover_tables(results), *limits]
     write("results.json", [json.dumps({"machine": facts, "results": results.lines},
                                       indent=1)])
     path = write("report.md", report)
     if sys.argv[1:] == ["--readme"]:
-        update_readme(readme_lines(results, facts))
+        readme(results, facts)
     print("\n".join(limits))
     say(f"bench: all of it is in {path}")
 

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Shares: blocks that several hold at once, to read. */
+#include <linux/bug.h>
+#include <linux/errno.h>
+#include <uapi/linux/blockpool.h>
+
+#include "charge.h"
+#include "share.h"
+
+/*
+ * Keys.  A client's are above all of the blocks' own, since no client has the id 0; a
+ * 32-bit kernel has no keys for both.
+ */
+#define BP_INDEX_BITS	24
+
+static_assert(BLOCKPOOL_BLOCKS_MAX == 1u << BP_INDEX_BITS);
+
+static unsigned long bp_share_key(u32 client, u32 index)
+{
+	return (unsigned long)((u64)client << BP_INDEX_BITS | index);
+}
+
+/* What a block's entry says: all shares, those in flight included, and the kernel's. */
+#define BP_KERNEL_SHARE	(1ul << 20)	/* one of the kernel's: there are fewer ports */
+#define BP_ALL_SHARES	(BP_KERNEL_SHARE - 1)
+
+void bp_shares_init(struct bp_shares *shares)
+{
+	xa_init_flags(&shares->table, XA_FLAGS_LOCK_IRQ);
+}
+
+void bp_shares_destroy(struct bp_shares *shares)
+{
+	xa_destroy(&shares->table);
+}
+
+static unsigned long bp_share_read(struct bp_shares *shares, unsigned long key)
+{
+	void *entry = xa_load(&shares->table, key);
+
+	return xa_is_value(entry) ? xa_to_value(entry) : 0;
+}
+
+/**
+ * bp_share_begin() - a block is about to be shared
+ * @shares: the pool's
+ * @index: the block, held by the caller
+ * @n: how many shares, all in flight
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, -ENOMEM, or -EOPNOTSUPP on a 32-bit kernel.
+ */
+int bp_share_begin(struct bp_shares *shares, u32 index, u32 n)
+{
+	if (!IS_ENABLED(CONFIG_64BIT))
+		return -EOPNOTSUPP;
+	return xa_is_err(xa_store_irq(&shares->table, bp_share_key(0, index),
+				      xa_mk_value(n), BP_GFP_CHARGED)) ?
+	       -ENOMEM : 0;
+}
+
+/* Adds to an entry that takes no memory any more; 0 or -ENOMEM. */
+static int bp_share_add(struct bp_shares *shares, unsigned long key,
+			unsigned long value)
+{
+	void *entry;
+
+	xa_lock_irq(&shares->table);
+	value += bp_share_read(shares, key);
+	entry = __xa_store(&shares->table, key, xa_mk_value(value), 0);
+	xa_unlock_irq(&shares->table);
+	return xa_err(entry);
+}
+
+/* One in flight is about to be a client's; 0 or -ENOMEM.  May sleep. */
+int bp_share_receive(struct bp_shares *shares, u32 client, u32 index)
+{
+	unsigned long key = bp_share_key(client, index);
+	int ret;
+
+	/* What is reserved may go again with a share that ends just then. */
+	do {
+		ret = xa_reserve_irq(&shares->table, key, BP_GFP_CHARGED);
+	} while (!ret && bp_share_add(shares, key, 1));
+	return ret ? -ENOMEM : 0;
+}
+
+/* Takes from an entry; returns what was there before. */
+static unsigned long bp_share_take(struct bp_shares *shares, unsigned long key,
+				   unsigned long value)
+{
+	unsigned long was = bp_share_read(shares, key);
+
+	lockdep_assert_held(&shares->table.xa_lock);
+	if (was == value)
+		__xa_erase(&shares->table, key);
+	else if (was)
+		__xa_store(&shares->table, key, xa_mk_value(was - value), 0);
+	return was;
+}
+
+/* A client could not be told: its share is in flight again. */
+void bp_share_return(struct bp_shares *shares, u32 client, u32 index)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&shares->table, flags);
+	bp_share_take(shares, bp_share_key(client, index), 1);
+	xa_unlock_irqrestore(&shares->table, flags);
+}
+
+/* One in flight is the kernel's now.  Context: Any but NMI. */
+void bp_share_receive_kernel(struct bp_shares *shares, u32 index)
+{
+	unsigned long key = bp_share_key(0, index), flags;
+
+	xa_lock_irqsave(&shares->table, flags);
+	__xa_store(&shares->table, key,
+		   xa_mk_value(bp_share_read(shares, key) + BP_KERNEL_SHARE), 0);
+	xa_unlock_irqrestore(&shares->table, flags);
+}
+
+/* Whether a client has a share of a block. */
+bool bp_share_held(struct bp_shares *shares, u32 client, u32 index)
+{
+	return bp_share_read(shares, bp_share_key(client, index));
+}
+
+static enum bp_share_left bp_share_left(struct bp_shares *shares, u32 index,
+					unsigned long value)
+{
+	unsigned long was = bp_share_take(shares, bp_share_key(0, index), value);
+
+	return was == value ? BP_SHARE_LAST : BP_SHARE_OTHERS;
+}
+
+/* A client's share of a block ends, if it has one. */
+enum bp_share_left bp_share_end(struct bp_shares *shares, u32 client, u32 index)
+{
+	enum bp_share_left left = BP_SHARE_NONE;
+	unsigned long flags;
+
+	xa_lock_irqsave(&shares->table, flags);
+	if (bp_share_take(shares, bp_share_key(client, index), 1))
+		left = bp_share_left(shares, index, 1);
+	xa_unlock_irqrestore(&shares->table, flags);
+	return left;
+}
+
+/* One of the kernel's, if it has any.  Context: Any but NMI. */
+enum bp_share_left bp_share_end_kernel(struct bp_shares *shares, u32 index)
+{
+	enum bp_share_left left = BP_SHARE_NONE;
+	unsigned long flags;
+
+	xa_lock_irqsave(&shares->table, flags);
+	if (bp_share_read(shares, bp_share_key(0, index)) > BP_ALL_SHARES)
+		left = bp_share_left(shares, index, BP_KERNEL_SHARE + 1);
+	xa_unlock_irqrestore(&shares->table, flags);
+	return left;
+}
+
+/* Some that nobody will receive.  Context: Any but NMI. */
+enum bp_share_left bp_share_end_flight(struct bp_shares *shares, u32 index, u32 n)
+{
+	enum bp_share_left left;
+	unsigned long flags;
+
+	xa_lock_irqsave(&shares->table, flags);
+	left = bp_share_left(shares, index, n);
+	xa_unlock_irqrestore(&shares->table, flags);
+	return left;
+}
+
+/* The first block of which a client has a share, if there is any. */
+bool bp_share_next(struct bp_shares *shares, u32 client, u32 *index)
+{
+	unsigned long at = bp_share_key(client, 0);
+
+	if (!xa_find(&shares->table, &at,
+		     bp_share_key(client, BLOCKPOOL_BLOCKS_MAX - 1), XA_PRESENT))
+		return false;
+	*index = at - bp_share_key(client, 0);
+	return true;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Shares: blocks that several hold at once, to read, and who holds how many shares of
+ * each.  The owner word of such a block is BLOCKPOOL_OWNER_SHARED.
+ *
+ * A share is in a message on its way, or a client's, or the kernel's.  The last that ends
+ * takes the block with it.
+ */
+#ifndef BLOCKPOOL_SHARE_H
+#define BLOCKPOOL_SHARE_H
+
+#include <linux/types.h>
+#include <linux/xarray.h>
+
+/*
+ * One table: of a block, all its shares and how many of these are the kernel's; of a
+ * client and a block, how many are its.  The lock is the array's, taken with interrupts
+ * off.
+ */
+struct bp_shares {
+	struct xarray table;
+};
+
+/* What is left when a share has ended. */
+enum bp_share_left {
+	BP_SHARE_NONE,		/* there was none to end */
+	BP_SHARE_OTHERS,
+	BP_SHARE_LAST		/* it was the last: the block is the caller's to free */
+};
+
+void bp_shares_init(struct bp_shares *shares);
+void bp_shares_destroy(struct bp_shares *shares);
+
+int bp_share_begin(struct bp_shares *shares, u32 index, u32 n);
+int bp_share_receive(struct bp_shares *shares, u32 client, u32 index);
+void bp_share_return(struct bp_shares *shares, u32 client, u32 index);
+void bp_share_receive_kernel(struct bp_shares *shares, u32 index);
+bool bp_share_held(struct bp_shares *shares, u32 client, u32 index);
+
+enum bp_share_left bp_share_end(struct bp_shares *shares, u32 client,
+				u32 index);
+enum bp_share_left bp_share_end_kernel(struct bp_shares *shares, u32 index);
+enum bp_share_left bp_share_end_flight(struct bp_shares *shares, u32 index,
+				       u32 n);
+bool bp_share_next(struct bp_shares *shares, u32 client, u32 *index);
+
+#endif /* BLOCKPOOL_SHARE_H */
