@@ -31,7 +31,7 @@ static int bp_debug_set(const char *text, const struct kernel_param *param)
 	u32 *flags = param->arg;
 	const char *letter;
 
-	for (; *text && *text != '\n'; text++) {
+	for (; *text; text++) {
 		letter = strchr(bp_debug_letters, *text);
 		if (!letter)
 			return -EINVAL;

@@ -20,10 +20,11 @@ struct file {
 	size_t size;
 };
 
-/* Part of the file; NULL if it goes beyond its end. */
-static const void *part(const struct file *file, u64 offset, u64 size)
+/* Part of the file; NULL if it goes beyond its end, or lies where none may be read. */
+static const void *part(const struct file *file, u64 offset, u64 size,
+			size_t align)
 {
-	if (offset > file->size || size > file->size - offset)
+	if (offset > file->size || size > file->size - offset || offset % align)
 		return NULL;
 	return file->bytes + offset;
 }
@@ -35,7 +36,7 @@ static const elf_section *section(const struct file *file, u32 index)
 	if (index >= head->e_shnum)
 		return NULL;
 	return part(file, head->e_shoff + (u64)index * sizeof(elf_section),
-		    sizeof(elf_section));
+		    sizeof(elf_section), __alignof__(elf_section));
 }
 
 static const elf_section *section_of_type(const struct file *file, u32 type)
@@ -53,7 +54,8 @@ static const elf_section *section_of_type(const struct file *file, u32 type)
 static const elf_symbol *symbol_at(const struct file *file,
 				   const elf_section *table, u64 address)
 {
-	const elf_symbol *symbol = part(file, table->sh_offset, table->sh_size);
+	const elf_symbol *symbol = part(file, table->sh_offset, table->sh_size,
+					__alignof__(elf_symbol));
 	size_t left = table->sh_size / sizeof(*symbol);
 
 	for (; symbol && left; symbol++, left--) {
@@ -74,7 +76,7 @@ static bool copy_name(const struct file *file, const elf_section *table,
 	if (!strings || symbol->st_name >= strings->sh_size)
 		return false;
 	length = strings->sh_size - symbol->st_name;
-	from = part(file, strings->sh_offset + symbol->st_name, length);
+	from = part(file, strings->sh_offset + symbol->st_name, length, 1);
 	if (!from)
 		return false;
 	length = strnlen(from, length < size ? length : size - 1);

@@ -17,6 +17,7 @@
 #define RACE_ROUNDS	20000	/* or as many as go into ... */
 #define RACE_SECONDS	10.0	/* ... this, where threads take turns */
 #define MANY_WAITERS	8
+#define CROWD		150	/* more than the kernel serves in one go */
 #define SHORT_MS	200
 #define LONG_MS		60000	/* longer than any test */
 
@@ -693,6 +694,45 @@ TEST_F(wait, a_bulk_waiter_times_out)
 TEST_F(wait, a_bulk_waiter_is_killed)
 {
 	EXPECT_NEXT_IS_SERVED(kill(bulk.pid, SIGKILL), -1);
+}
+
+static void *wait_in_crowd(void *arg)
+{
+	int fd = *(int *)arg;
+
+	return (void *)(intptr_t)(pool_take_wait(fd, LONG_MS) >= 0);
+}
+
+/* What the first waited for in vain is enough for all the others at once. */
+TEST(a_crowd_behind_a_bulk_waiter)
+{
+	pthread_t threads[CROWD];
+	char name[BLOCKPOOL_NAME_SIZE];
+	struct waiter bulk;
+	int holder, crowd;
+	__u32 *indices;
+	void *got;
+
+	pool_name(name);
+	holder = pool_new(name, 64, CROWD + 1);
+	crowd = pool_join(name);
+	indices = pool_take_all(holder);
+	bulk = waiter_start(name, CROWD + 1, -1);
+	for (int i = 0; i < CROWD; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, wait_in_crowd,
+					    &crowd));
+	pool_await_waiting(holder, CROWD + 1);
+	ASSERT_EQ(0, pool_free(holder, indices, CROWD, NULL));
+	ASSERT_EQ(CROWD + 1, pool_stats(holder).nr_waiting);
+	waiter_end(&bulk);
+	for (int i = 0; i < CROWD; i++) {
+		ASSERT_EQ(0, pthread_join(threads[i], &got));
+		EXPECT_NE(NULL, got);
+	}
+	pool_check(holder, CROWD + 1);
+	close(crowd);
+	close(holder);
+	free(indices);
 }
 
 /* The first one free is enough for nobody, so the wait goes on. */

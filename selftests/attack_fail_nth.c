@@ -4,15 +4,13 @@
  *
  * A call is made again and again, and each time the kernel fails another of the
  * allocations on its way (/proc/self/fail-nth: the 1st, the 2nd, ...), until the call
- * comes through without one that fails.  A call that fails must say ENOMEM, and leave
- * everything as it was: pools, statistics, owner words, mappings, open files, what
- * the user is charged.  A call may also do without what it did not get.
+ * comes through without one that fails; then the same again, and those that follow
+ * fail too, because some are tried in two ways.  A call that fails must say ENOMEM, and
+ * leave everything as it was: pools, statistics, owner words, mappings, open files,
+ * what the user is charged.  A call may also do without what it did not get.
  *
- * Needs a kernel with CONFIG_FAULT_INJECTION and FAILSLAB, FAIL_PAGE_ALLOC,
- * FAULT_INJECTION_DEBUG_FS.  What is leaked without a trace here is for kmemleak to
- * see.
+ * What is leaked without a trace here is for kmemleak to see.
  */
-#include <glob.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,27 +20,33 @@
 #include <unistd.h>
 
 #include "attack.h"
+#include "debug.h"
+#include "fail_nth.h"
 #include "kselftest.h"
 #include "peer/blockpool_peer.h"
 #include "pool.h"
 
 #define PEER_DEVICE	"/dev/blockpool_peer"
-#define NTH_MAX		3000	/* no call has so many allocations */
 #define NR_BLOCKS	5000	/* of the pool that calls are made on */
 #define BATCH		2000	/* indices that do not fit on a kernel stack */
 #define CHARGE_MAX	(16UL << 20)
+#define DEBUG_POOL	"fail-nth-debug"
 #define POLLED		600	/* files: more than poll() has room for at first */
 
 /* Everything that a call may touch. */
 struct state {
 	char name[BLOCKPOOL_NAME_SIZE], made[BLOCKPOOL_NAME_SIZE];
 	int fd;			/* a client of the pool "name", with BATCH blocks */
+	int debug;		/* one of a pool in debug mode that has a report */
 	int fresh;		/* a file that is not attached */
 	int peer;		/* a file of the peer, -1 without one */
 	int epoll;
 	char *map;		/* of all blocks */
 	size_t size;
+	char *mapped;		/* by the call, or NULL */
+	size_t mapped_size;
 	__u32 held[BATCH], more[BATCH];
+	struct blockpool_report report;
 };
 
 /* Of the state, what must be equal afterwards. */
@@ -53,61 +57,6 @@ struct picture {
 	__u32 client;		/* that the fresh file is attached as */
 	__u32 owners[NR_BLOCKS];
 };
-
-/*
- * The kernel's part
- */
-
-static int nth_fd = -1;
-
-/* The kernel's report of a fault that was asked for is none. */
-static void set_all(const char *pattern, const char *value)
-{
-	glob_t found;
-
-	if (glob(pattern, 0, NULL, &found))
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		must(!file_write(found.gl_pathv[i], value));
-	globfree(&found);
-}
-
-static void set_up(void)
-{
-	set_all("/sys/kernel/debug/fail*/verbose", "0");
-	set_all("/sys/kernel/debug/fail*/ignore-gfp-wait", "N");
-	set_all("/sys/kernel/debug/fail*/ignore-gfp-highmem", "N");
-	set_all("/sys/kernel/debug/fail*/min-order", "0");
-}
-
-/* Of this task; kept open, as a user without privileges may not open it. */
-static void open_nth(void)
-{
-	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	must(nth_fd >= 0);
-}
-
-static void arm(int nth)
-{
-	char text[16];
-	int length = snprintf(text, sizeof(text), "%d", nth);
-
-	must(pwrite(nth_fd, text, length, 0) == length);
-}
-
-/*
- * True if a fault was injected.  Where copies to user space fail too, the fault that
- * the call did not meet may be met by this.
- */
-static bool disarm(void)
-{
-	char text[16] = {};
-	bool met = pread(nth_fd, text, sizeof(text) - 1, 0) < 0;
-
-	while (pwrite(nth_fd, "0", 1, 0) != 1)
-		met = true;
-	return !met && !atoi(text);
-}
 
 /*
  * The state
@@ -159,6 +108,7 @@ static void make_state(struct state *state, const char *name, int peer)
 	strcpy(state->name, name);
 	snprintf(state->made, sizeof(state->made), "%.20s-made", name);
 	state->fd = pool_join(name);
+	state->debug = pool_join(DEBUG_POOL);
 	must(!pool_alloc(state->fd, state->held, BATCH));
 	state->fresh = pool_open(O_RDWR);
 	state->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -170,8 +120,10 @@ static void make_state(struct state *state, const char *name, int peer)
 
 static void end_state(struct state *state)
 {
+	must(!state->mapped || !munmap(state->mapped, state->mapped_size));
 	munmap(state->map, state->size);
 	close(state->fd);
+	close(state->debug);
 	close(state->fresh);
 	close(state->epoll);
 	pool_unlink(state->made);
@@ -222,6 +174,12 @@ static int do_create_large(struct state *state)
 static int do_create_debug(struct state *state)
 {
 	return create(state, BLOCKPOOL_DEBUG, 500, 1000);
+}
+
+/* What is known of each is more than one allocation may have. */
+static int do_create_tracked(struct state *state)
+{
+	return create(state, BLOCKPOOL_TRACK, 64, 15000);
 }
 
 static int do_create_isolated(struct state *state)
@@ -283,30 +241,44 @@ static int do_owners(struct state *state)
 	return pool_owners(state->fd, 0, NR_BLOCKS, owners);
 }
 
-/* All of the blocks, from a file that holds them already. */
-static int map_at(int fd, size_t bytes, int prot, off_t offset)
+static int do_modules(struct state *state)
+{
+	return debug_modules(state->debug, "/bin/true\n");
+}
+
+static int do_report(struct state *state)
+{
+	__u64 cursor = 0;
+
+	return debug_next(state->debug, &cursor, &state->report);
+}
+
+/* munmap() takes memory too. */
+static int map_at(struct state *state, int fd, size_t bytes, int prot,
+		  off_t offset)
 {
 	char *map = mmap(NULL, bytes, prot, MAP_SHARED, fd, offset);
 
 	if (map == MAP_FAILED)
 		return -errno;
-	must(!munmap(map, bytes));
+	state->mapped = map;
+	state->mapped_size = bytes;
 	return 0;
 }
 
 static int do_mmap(struct state *state)
 {
-	return map_at(state->fd, state->size, PROT_READ | PROT_WRITE, 0);
+	return map_at(state, state->fd, state->size, PROT_READ | PROT_WRITE, 0);
 }
 
 static int do_mmap_status(struct state *state)
 {
-	return map_at(state->fd, getpagesize(), PROT_READ, state->size);
+	return map_at(state, state->fd, getpagesize(), PROT_READ, state->size);
 }
 
 static int do_mmap_default(struct state *state)
 {
-	return map_at(state->fresh, getpagesize(), PROT_READ, 0);
+	return map_at(state, state->fresh, getpagesize(), PROT_READ, 0);
 }
 
 /* The pages come again by faults, which the kernel repeats. */
@@ -335,12 +307,15 @@ static int do_epoll(struct state *state)
 	       -errno : 0;
 }
 
+/* A name in /proc for which there is no memory is not there. */
 static int do_fdinfo(struct state *state)
 {
 	char path[64], text[512];
+	int ret;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", state->fd);
-	return file_read(path, text, sizeof(text));
+	ret = file_read(path, text, sizeof(text));
+	return ret == -ENOENT ? -ENOMEM : ret;
 }
 
 /* The peer's own memory fails too; then it says ENOMEM as well. */
@@ -420,6 +395,7 @@ static const struct call calls[] = {
 	{ "create many blocks", .act = do_create_many, .charged = true },
 	{ "create large", .act = do_create_large, .charged = true },
 	{ "create with debug", .act = do_create_debug, .charged = true },
+	{ "create with tracks", .act = do_create_tracked, .charged = true },
 	{ "create isolated", .act = do_create_isolated, .charged = true },
 	{ "attach", .act = do_attach },
 	{ "alloc", .act = do_alloc },
@@ -429,6 +405,8 @@ static const struct call calls[] = {
 	{ "unlink", .act = do_unlink, .none = true },
 	{ "look", .act = do_look, .none = true },
 	{ "owners", .act = do_owners, .none = true },
+	{ "modules", .act = do_modules },
+	{ "report", .act = do_report },
 	{ "mmap", .act = do_mmap },
 	{ "mmap of the status", .act = do_mmap_status },
 	{ "mmap of default", .act = do_mmap_default, .attaches = true },
@@ -479,9 +457,9 @@ static bool fail_one(const struct call *call, const char *name, int peer,
 
 	make_state(&state, name, peer);
 	take_picture(&state, &before);
-	arm(nth);
+	fail_arm(nth);
 	ret = call->act(&state);
-	injected = disarm();
+	injected = fail_disarm();
 	if (ret && (!injected || (ret != -ENOMEM && ret != -EFAULT)))
 		pool_fatal("%s, %d: %s%s", call->name, nth, strerror(-ret),
 			   injected ? "" : ", and no allocation failed");
@@ -533,24 +511,25 @@ static void tighten_charge(const struct call *call, const char *name)
 
 /* In a child, as an unprivileged user. */
 static void __attribute__((noreturn)) sweep(const struct call *call,
-					    const char *name, int result)
+					    const char *name, bool all,
+					    int result)
 {
 	int peer = call->peer ? open(PEER_DEVICE, O_RDWR | O_CLOEXEC) : -1;
 	int counts[2] = {}, nth;
 
-	open_nth();
+	fail_open(all);
 	limit_charge(CHARGE_MAX);
 	become(USER_A, USER_A);
 	if (call->charged)
 		tighten_charge(call, name);
 	for (nth = 1; fail_one(call, name, peer, nth, &counts[1]); nth++)
-		must(nth < NTH_MAX);
+		must(nth < FAIL_NTH_MAX);
 	counts[0] = nth - 1;
 	must(write(result, counts, sizeof(counts)) == sizeof(counts));
 	_exit(0);
 }
 
-static bool sweep_call(const struct call *call, const char *name,
+static bool sweep_call(const struct call *call, const char *name, bool all,
 		       struct attack *attack)
 {
 	int fds[2], counts[2] = {};
@@ -560,13 +539,14 @@ static bool sweep_call(const struct call *call, const char *name,
 	must(!pipe2(fds, O_CLOEXEC));
 	pid = child_fork();
 	if (!pid)
-		sweep(call, name, fds[1]);
+		sweep(call, name, all, fds[1]);
 	good = !child_reap(pid) &&
 	       read(fds[0], counts, sizeof(counts)) == sizeof(counts);
 	close(fds[0]);
 	close(fds[1]);
-	ksft_print_msg("%s: %d allocations failed, and the call for %d of them\n",
-		       call->name, counts[0], counts[1]);
+	ksft_print_msg("%s: %d allocations%s failed, and the call for %d of them\n",
+		       call->name, counts[0], all ? " and all behind" : "",
+		       counts[1]);
 	attack->done += counts[0];
 	return good && (counts[1] || call->none);
 }
@@ -585,32 +565,24 @@ static void test_call(const struct call *call, const char *name,
 		ksft_test_result_skip("%s: no %s\n", call->name, PEER_DEVICE);
 		return;
 	}
-	good = sweep_call(call, name, attack);
+	good = sweep_call(call, name, false, attack) &&
+	       sweep_call(call, name, true, attack);
 	pool_await_clients(fd, 2);
 	pool_check(fd, 0);
 	ksft_test_result(good, "%s\n", call->name);
 	close(fd);
 }
 
-static int make_pool(char *name)
+static int make_pool(const char *name, __u32 flags, __u32 block_size)
 {
 	const struct blockpool_create_args args = {
-		.block_size = 64, .nr_blocks = NR_BLOCKS, .mode = 0666,
+		.flags = flags,
+		.block_size = block_size, .nr_blocks = NR_BLOCKS, .mode = 0666,
 	};
 	int fd = pool_open(O_RDWR);
 
-	pool_name(name);
 	must(!pool_create_args(fd, name, args));
 	return fd;
-}
-
-static void skip_unless_faults(void)
-{
-	if (!access("/proc/self/fail-nth", F_OK) &&
-	    !access("/sys/kernel/debug/failslab", F_OK) &&
-	    !access("/sys/kernel/debug/fail_page_alloc", F_OK))
-		return;
-	ksft_exit_skip("this kernel injects no faults\n");
 }
 
 int main(void)
@@ -618,18 +590,23 @@ int main(void)
 	char name[BLOCKPOOL_NAME_SIZE];
 	struct attack attack;
 	mode_t mode;
-	int fd;
+	int fd, debug;
 
 	ksft_print_header();
-	skip_unless_faults();
+	if (!fail_possible())
+		ksft_exit_skip("this kernel injects no faults\n");
 	ksft_set_plan(NR_CALLS + 1);
 	attack = attack_start("faults", 1);
-	set_up();
+	fail_set_up();
 	mode = device_share();
-	fd = make_pool(name);
+	pool_name(name);
+	fd = make_pool(name, 0, 1000);
+	debug = make_pool(DEBUG_POOL, BLOCKPOOL_TRACK, 64);
+	must(pool_give(debug, NR_BLOCKS) == -EINVAL);
 	for (size_t i = 0; i < NR_CALLS; i++)
 		test_call(&calls[i], name, &attack);
 	ksft_test_result(attack_finish(&attack), "there were faults\n");
+	close(debug);
 	close(fd);
 	device_restore(mode);
 	ksft_finished();

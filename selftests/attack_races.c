@@ -9,18 +9,17 @@
  * nothing for long.  Each answer must be one that the interface names, and
  * afterwards nothing may be left.
  */
-#include <dirent.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "attack.h"
 #include "kselftest.h"
+#include "module.h"
 #include "pool.h"
 
 #define ROUNDS		100000	/* of one process each, in the short run */
@@ -33,7 +32,6 @@
 #define DUEL_EACH	8	/* times that one might be: they are dear */
 #define SPINS		1000000
 #define UNLOADS		5	/* at least, for the test to mean something */
-#define PARAMETERS	"/sys/module/blockpool/parameters"
 
 struct shared {
 	bool stop;
@@ -366,50 +364,24 @@ static void __attribute__((noreturn)) work(const struct run *run, int self)
  * The module
  */
 
-/* As it was loaded: "name=value name=value ...". */
-static void read_parameters(char *text, size_t size)
-{
-	DIR *dir = opendir(PARAMETERS);
-	char path[sizeof(PARAMETERS) + 258], value[64];
-	struct dirent *entry;
-
-	must(dir);
-	while ((entry = readdir(dir))) {
-		size_t length = strlen(text);
-
-		snprintf(path, sizeof(path), PARAMETERS "/%s", entry->d_name);
-		if (*entry->d_name == '.' || file_read(path, value, sizeof(value)))
-			continue;
-		value[strcspn(value, "\n")] = 0;
-		if (*value)
-			must(snprintf(text + length, size - length, "%s=%s ",
-				      entry->d_name, value) < (int)(size - length));
-	}
-	closedir(dir);
-}
-
-static void load(const struct run *run, int module)
-{
-	if (syscall(SYS_finit_module, module, run->parameters, 0))
-		pool_fatal("loading %s: %s", run->module, strerror(errno));
-}
-
 /* The device's name is there only a moment after the module. */
 static void __attribute__((noreturn)) reload(const struct run *run)
 {
 	struct random random = attack_random(&run->attack, WORKERS);
-	int module = open(run->module, O_RDONLY | O_CLOEXEC);
+	int module = open(run->module, O_RDONLY | O_CLOEXEC), ret;
 
 	must(module >= 0);
 	while (!flag(&run->shared->stop)) {
 		usleep(random_below(&random, 2000));
-		if (syscall(SYS_delete_module, "blockpool", O_NONBLOCK)) {
-			EXPECT(-errno, EAGAIN, EBUSY);
+		ret = module_unload();
+		EXPECT(ret, EAGAIN, EBUSY);
+		if (ret)
 			continue;
-		}
 		count(&run->shared->unloads);
 		usleep(random_below(&random, 2000));
-		load(run, module);
+		ret = module_load(module, run->parameters);
+		if (ret)
+			pool_fatal("loading %s: %s", run->module, strerror(-ret));
 	}
 	_exit(0);
 }
@@ -433,7 +405,7 @@ static void start(struct run *run)
 	snprintf(run->prefix, sizeof(run->prefix), "race-%d", getpid());
 	run->pools = pools_now();
 	run->module = getenv("BLOCKPOOL_KO");
-	read_parameters(run->parameters, sizeof(run->parameters));
+	module_parameters(run->parameters, sizeof(run->parameters));
 	run->shared = mmap(NULL, sizeof(*run->shared), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	must(run->shared != MAP_FAILED);

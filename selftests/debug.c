@@ -20,9 +20,13 @@
 #define PROCESS		BLOCKPOOL_PEER_PROCESS
 #define NR_BLOCKS	8U
 #define BLOCK_SIZE	200U	/* its last cache line is half a guard zone */
-#define SWEEP_MS	"/sys/module/blockpool/parameters/debug_sweep_ms"
+#define PARAMETERS	"/sys/module/blockpool/parameters/"
+#define SWEEP_MS	PARAMETERS "debug_sweep_ms"
+#define PANIC		PARAMETERS "panic_on_corruption"
 #define KEPT		64U	/* reports, and paths of those who are gone */
 #define LOGGED		10U	/* reports in five seconds */
+#define USERS		6U	/* with a pool of their own */
+#define MANY		200U
 
 /* Call stacks as a library hands them over: line of the path, and address. */
 #define FRAME(line, address)	(((__u64)(line) << 48) + (address))
@@ -299,6 +303,40 @@ TEST_F(client, use_after_free)
 	repaired(_metadata, self, 1);
 }
 
+/* One letter at a time; also round a block that is free. */
+TEST(one_letter)
+{
+	static const struct {
+		__u32 flag, kind, offset;
+	} letters[] = {
+		{ BLOCKPOOL_GUARD, BLOCKPOOL_REPORT_OVERRUN, BLOCK_SIZE },
+		{ BLOCKPOOL_POISON, BLOCKPOOL_REPORT_USE_AFTER_FREE, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(letters); i++) {
+		struct blockpool_report report;
+		char name[BLOCKPOOL_NAME_SIZE];
+		struct blockpool_info info;
+		__u64 cursor = 0;
+		char *map;
+		int fd;
+
+		pool_name(name);
+		fd = debug_new(name, letters[i].flag, BLOCK_SIZE, 1);
+		info = pool_info(fd);
+		map = pool_map(fd);
+		map[info.block_offset + letters[i].offset] = 1;
+		EXPECT_EQ(-EAGAIN, pool_take(fd));
+		report = debug_only(fd, &cursor);
+		EXPECT_EQ(letters[i].kind, report.kind);
+		EXPECT_EQ(BLOCKPOOL_FOUND_ALLOC, report.found);
+		EXPECT_EQ(letters[i].offset, report.offset);
+		EXPECT_EQ(BLOCKPOOL_OWNER_QUARANTINE, owner_of(fd, 0));
+		munmap(map, info.map_size);
+		close(fd);
+	}
+}
+
 /* Refused, reported, and no harm to the block. */
 TEST_F(client, bad_frees)
 {
@@ -391,6 +429,22 @@ TEST_F(client, check)
 	repaired(_metadata, self, 2);
 }
 
+TEST_F(client, check_of_a_free_one)
+{
+	__u32 index = take(self->fd), damaged;
+	struct blockpool_report report;
+
+	ASSERT_EQ(0, give(self->fd, index));
+	block_of(self, index)[BLOCK_SIZE] = 1;
+	EXPECT_EQ(0, debug_check(self->fd, &damaged));
+	EXPECT_EQ(1, damaged);
+	report = debug_only(self->fd, &self->cursor);
+	expect_kind(&report, OVERRUN, CHECK, index);
+	EXPECT_TRUE(by_us(&report.free, self->info.client, FREED_BY));
+	quarantined(_metadata, self, index);
+	repaired(_metadata, self, 1);
+}
+
 static void await_reports(int fd, __u64 count)
 {
 	const struct timespec nap = { .tv_nsec = 1000000 };
@@ -467,15 +521,15 @@ TEST_F(client, odd_stacks)
 	struct blockpool_report report;
 	char expected[BLOCKPOOL_STACK_SIZE] = "", *end = expected;
 
-	ASSERT_EQ(0, debug_modules(self->fd, "/\033[31m/x\n\nend"));
+	ASSERT_EQ(0, debug_modules(self->fd, "/\033[31m/\377x\n\nend"));
 	EXPECT_EQ(-EINVAL, debug_free(self->fd, &(__u32) { -1 }, 1, odd, 4));
 	report = debug_only(self->fd, &self->cursor);
-	EXPECT_STREQ("/?[31m/x+0x1\n+0x2\n?+0x3\n?+0x4\n", report.by.stack);
+	EXPECT_STREQ("/?[31m/?x+0x1\n+0x2\n?+0x3\n?+0x4\n", report.by.stack);
 
 	for (__u32 i = 0; i < ARRAY_SIZE(many); i++)
 		many[i] = FRAME(0, i);
 	for (__u32 i = 0; i < BLOCKPOOL_FRAMES_MAX; i++)
-		end += sprintf(end, "/?[31m/x+0x%x\n", i);
+		end += sprintf(end, "/?[31m/?x+0x%x\n", i);
 	EXPECT_EQ(-EINVAL, debug_free(self->fd, &(__u32) { -1 }, 1, many,
 				      ARRAY_SIZE(many)));
 	report = debug_only(self->fd, &self->cursor);
@@ -485,6 +539,31 @@ TEST_F(client, odd_stacks)
 	EXPECT_EQ(-EFAULT, debug_alloc(self->fd, &(__u32) { 0 }, 1,
 				       (__u64 *)8, 1));
 	EXPECT_EQ(0, pool_stats(self->fd).nr_held);
+}
+
+/* The end of a path tells most; and of a stack, whole lines, as many as fit. */
+TEST_F(client, long_paths)
+{
+	char path[202] = "/begin/", expected[160], *stack;
+	struct blockpool_report report;
+	__u64 many[BLOCKPOOL_FRAMES_MAX];
+	size_t length;
+
+	memset(path + 7, 'x', 193);
+	path[200] = '\n';
+	ASSERT_EQ(0, debug_modules(self->fd, path));
+	for (__u32 i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = FRAME(0, 0x10 + i);
+	EXPECT_EQ(-EINVAL, debug_free(self->fd, &(__u32) { -1 }, 1, many,
+				      ARRAY_SIZE(many)));
+	report = debug_only(self->fd, &self->cursor);
+	stack = report.by.stack;
+	length = strcspn(stack, "\n") + 1;
+	ASSERT_LT(0, sprintf(expected, "%.*s+0x10\n", (int)(length - 6),
+			     path + 200 - (length - 6)));
+	EXPECT_EQ(0, strncmp(expected, stack, length)) TH_LOG("%s", stack);
+	EXPECT_EQ(0, strlen(stack) % length);
+	EXPECT_LT(BLOCKPOOL_STACK_SIZE - length - 1, strlen(stack));
 }
 
 /* The paths of the last that went are kept, and no more. */
@@ -594,6 +673,65 @@ TEST_F(client, too_many)
 	EXPECT_GE(2 * LOGGED, logged);
 }
 
+static void refuse_some(int fd)
+{
+	for (__u32 i = 0; i < LOGGED; i++)
+		must(pool_give(fd, -1) == -EINVAL);
+}
+
+static __u32 logged_of(const char *name)
+{
+	__u32 logged = 0;
+	char *log;
+
+	for (__u64 seq = 1; seq <= LOGGED; seq++) {
+		log = debug_log(name, seq);
+		logged += !!*log;
+		free(log);
+	}
+	return logged;
+}
+
+/* Pools of users have one limit together, which is none of the administrator's. */
+TEST_F(client, users_share_the_log)
+{
+	char name[BLOCKPOOL_NAME_SIZE];
+	mode_t mode = device_share();
+	time_t start = time(NULL);
+	__u32 logged = 0;
+	pid_t pid;
+
+	for (__u32 i = 0; i < USERS; i++) {
+		pool_name(name);
+		pid = child_fork();
+		if (!pid) {
+			become(USER_A, USER_A);
+			refuse_some(debug_new(name, BLOCKPOOL_TRACK, 64, 1));
+			_exit(0);
+		}
+		EXPECT_EQ(0, child_reap(pid));
+		logged += logged_of(name);
+	}
+	EXPECT_LE(1, logged);
+	EXPECT_GE(2 * LOGGED * (2 + (time(NULL) - start) / 5), logged);
+	refuse_some(self->fd);
+	EXPECT_EQ(LOGGED, logged_of(self->name));
+	device_restore(mode);
+}
+
+/* No harm was done. */
+TEST_F(client, no_panic_for_what_is_refused)
+{
+	char text[8];
+
+	ASSERT_EQ(0, file_write(PANIC, "1"));
+	ASSERT_EQ(0, file_read(PANIC, text, sizeof(text)));
+	EXPECT_STREQ("Y\n", text);
+	EXPECT_EQ(-EINVAL, give(self->fd, -1));
+	ASSERT_EQ(0, file_write(PANIC, "0"));
+	EXPECT_EQ(1, pool_stats(self->fd).reports);
+}
+
 /* One that waits for two goes on waiting if one of them is damaged. */
 TEST_F(client, waits_on)
 {
@@ -685,6 +823,17 @@ TEST_F(client, rights)
 	device_restore(mode);
 }
 
+/* What is before it may be used, what is behind may not. */
+static char *end_of_page(void)
+{
+	size_t page = getpagesize();
+	char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must(two != MAP_FAILED && !munmap(two + page, page));
+	return two + page;
+}
+
 TEST_F(client, bad_arguments)
 {
 	struct blockpool_check_args check = { .size = sizeof(check), .flags = 1 };
@@ -695,6 +844,9 @@ TEST_F(client, bad_arguments)
 						.report = (uintptr_t)space };
 	struct blockpool_modules_args modules = { .size = sizeof(modules),
 						  .text = (uintptr_t)PATHS };
+	struct blockpool_free_args none = { .size = sizeof(none), .count = 1,
+					    .indices = (uintptr_t)&repair,
+					    .__reserved = 1 };
 
 	EXPECT_EQ(-EINVAL, pool_ioctl(self->fd, BLOCKPOOL_IOC_CHECK, &check));
 	EXPECT_EQ(-EINVAL, pool_ioctl(self->fd, BLOCKPOOL_IOC_REPAIR, &repair));
@@ -704,6 +856,9 @@ TEST_F(client, bad_arguments)
 	modules.length = 4;
 	modules.text = 8;
 	EXPECT_EQ(-EFAULT, pool_ioctl(self->fd, BLOCKPOOL_IOC_MODULES, &modules));
+
+	EXPECT_EQ(-EINVAL, pool_ioctl(self->fd, BLOCKPOOL_IOC_FREE, &none));
+	EXPECT_EQ(0, pool_stats(self->fd).reports);
 
 	EXPECT_EQ(-EINVAL, give(self->fd, -1));
 	report.report_size = sizeof(*space) - 1;
@@ -717,6 +872,8 @@ TEST_F(client, bad_arguments)
 	EXPECT_EQ(0, memcmp(&space[1], &(struct blockpool_report) {},
 			    sizeof(space[1])));
 	report.cursor = 0;
+	report.report = (uintptr_t)end_of_page() - sizeof(*space);
+	EXPECT_EQ(-EFAULT, pool_ioctl(self->fd, BLOCKPOOL_IOC_REPORT, &report));
 	report.report = 8;
 	EXPECT_EQ(-EFAULT, pool_ioctl(self->fd, BLOCKPOOL_IOC_REPORT, &report));
 }
@@ -789,6 +946,74 @@ TEST(too_large)
 	EXPECT_EQ(0, pool_create_args(fd, name, args));
 	EXPECT_EQ(0, pool_info(fd).block_offset % 4096);
 	close(fd);
+}
+
+/*
+ * Killed in the middle
+ */
+
+static int call_check(int fd)
+{
+	__u32 number;
+
+	return debug_check(fd, &number);
+}
+
+static int call_repair(int fd)
+{
+	__u32 number;
+
+	return debug_repair(fd, &number);
+}
+
+FIXTURE(killed)
+{
+	char name[BLOCKPOOL_NAME_SIZE];
+	int fd;
+};
+
+FIXTURE_VARIANT(killed)
+{
+	int (*call)(int fd);
+};
+
+FIXTURE_VARIANT_ADD(killed, check) { .call = call_check };
+FIXTURE_VARIANT_ADD(killed, repair) { .call = call_repair };
+
+/* So large that it takes a while. */
+FIXTURE_SETUP(killed)
+{
+	must(!file_write(SWEEP_MS, "0"));
+	pool_name(self->name);
+	self->fd = debug_new(self->name, BLOCKPOOL_GUARD, 64, 200000);
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	must(!file_write(SWEEP_MS, "10000"));
+	close(self->fd);
+}
+
+/* Two, of which one waits for the other. */
+TEST_F(killed, and_locks_nothing)
+{
+	const struct timespec nap = { .tv_nsec = 3000000 };
+	pid_t pids[2];
+	size_t i;
+
+	for (int round = 0; round < 10; round++) {
+		for (i = 0; i < ARRAY_SIZE(pids); i++) {
+			pids[i] = child_fork();
+			while (!pids[i])
+				must(!variant->call(self->fd));
+		}
+		nanosleep(&nap, NULL);
+		for (i = 0; i < ARRAY_SIZE(pids); i++)
+			EXPECT_EQ(128 + SIGKILL, child_kill(pids[i]));
+	}
+	EXPECT_EQ(0, call_check(self->fd));
+	EXPECT_EQ(0, call_repair(self->fd));
+	EXPECT_EQ(0, pool_stats(self->fd).reports);
 }
 
 /*
@@ -996,6 +1221,28 @@ TEST(duel)
 	close(fd);
 }
 
+/* More than go into one piece, and one of them bad. */
+TEST(many_by_the_kernel)
+{
+	__u32 indices[MANY], first;
+	char name[BLOCKPOOL_NAME_SIZE];
+	int fd, peer;
+
+	pool_name(name);
+	fd = debug_new(name, GPT, 64, MANY);
+	peer = peer_join(name);
+	ASSERT_EQ(0, peer_alloc_bulk(peer, PROCESS, indices, MANY));
+	first = indices[0];
+	indices[0] = indices[1];
+	ASSERT_EQ(0, peer_free_bulk(peer, PROCESS, indices, MANY));
+	EXPECT_EQ(1, pool_stats(fd).refused);
+	EXPECT_EQ(1, pool_stats(fd).nr_held);
+	ASSERT_EQ(0, peer_free_bulk(peer, PROCESS, &first, 1));
+	close(peer);
+	pool_drain(fd);
+	close(fd);
+}
+
 /* Two threads of a client, by ioctl. */
 struct racer {
 	int fd;
@@ -1090,6 +1337,8 @@ TEST_F(consistency, owned_but_free)
 			    BLOCKPOOL_OWNER_KERNEL);
 
 	expect_corrupt(3, "free, but owned");
+	EXPECT_EQ(-EINVAL, pool_give(self->fd, -1));
+	EXPECT_EQ(3, pool_stats(self->fd).reports);	/* of two, one is known */
 	falsify(self->peer, BLOCKPOOL_PEER_OWNER_WORD, 3, was);
 	pool_drain(self->fd);
 }
@@ -1163,6 +1412,23 @@ TEST_F(client, free_but_owned)
 	pool_drain(self->fd);
 }
 
+/* What one who waits is to get is not missing. */
+TEST_F(consistency, one_who_waits)
+{
+	__u32 *indices = pool_take_all(self->fd);
+	struct waiter waiter = waiter_start(self->name, 2, -1);
+
+	EXPECT_EQ(-EINVAL, pool_give(self->fd, -1));
+	must(!pool_free(self->fd, indices, 2, NULL));
+	EXPECT_EQ(0, waiter_result(&waiter));
+	waiter_end(&waiter);
+	EXPECT_EQ(1, pool_stats(self->fd).reports);
+	pool_give_all(self->fd);
+	free(indices);
+	pool_await_held(self->fd, 0);
+	pool_drain(self->fd);
+}
+
 TEST_F(consistency, no_block)
 {
 	__u32 was = falsify(self->peer, BLOCKPOOL_PEER_ELEMENT, 2, NR_BLOCKS);
@@ -1180,6 +1446,26 @@ TEST_F(consistency, too_many)
 	expect_corrupt(BLOCKPOOL_NO_INDEX, "more free blocks than there are");
 	falsify(self->peer, BLOCKPOOL_PEER_NR_FREE, 0, was);
 	pool_drain(self->fd);
+}
+
+/* By the books the kernel has kept one: the memory may still be used. */
+TEST(memory_lost)
+{
+	char name[BLOCKPOOL_NAME_SIZE], prefix[64], *log;
+	int fd, peer;
+
+	if (!access("/sys/kernel/debug/kmemleak", F_OK))
+		SKIP(return, "kmemleak would find it");
+	pool_name(name);
+	fd = pool_new(name, BLOCK_SIZE, NR_BLOCKS);
+	peer = peer_join(name);
+	falsify(peer, BLOCKPOOL_PEER_NR_FREE, 0, NR_BLOCKS - 1);
+	close(fd);
+	close(peer);
+	snprintf(prefix, sizeof(prefix), "blockpool: %s: memory lost, ", name);
+	log = debug_log_of(prefix);
+	EXPECT_STREQ("1 blocks were not given back by the kernel\n", log);
+	free(log);
 }
 
 /* Each call looks at all blocks, so that damage is found while it is fresh. */

@@ -30,7 +30,11 @@ int debug_next(int fd, __u64 *cursor, struct blockpool_report *report);
 /* The only report that there is after *cursor. */
 struct blockpool_report debug_only(int fd, __u64 *cursor);
 
-/* What the kernel's log says of one report, as one text, to be given to free(). */
+/*
+ * What the kernel's log says behind a prefix, as one text, to be given to free(); and
+ * what it says of one report.
+ */
+char *debug_log_of(const char *prefix);
 char *debug_log(const char *pool, __u64 seq);
 
 /* Whether this kernel knows who called whom. */

@@ -113,16 +113,14 @@ struct blockpool_report debug_only(int fd, __u64 *cursor)
 }
 
 /* A record is "number,more;text\n" and maybe lines with more. */
-char *debug_log(const char *pool, __u64 seq)
+char *debug_log_of(const char *prefix)
 {
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	char *text = calloc(1, 1), prefix[128], record[8192], *begin;
+	char *text = calloc(1, 1), record[8192], *begin;
 	size_t length = 0, more;
 	ssize_t size;
 
 	must(log >= 0);
-	snprintf(prefix, sizeof(prefix), "blockpool: %s: report %llu: ", pool,
-		 seq);
 	while ((size = read(log, record, sizeof(record) - 1)) > 0 ||
 	       errno == EPIPE) {
 		record[size > 0 ? size : 0] = 0;
@@ -138,6 +136,15 @@ char *debug_log(const char *pool, __u64 seq)
 	}
 	close(log);
 	return text;
+}
+
+char *debug_log(const char *pool, __u64 seq)
+{
+	char prefix[128];
+
+	snprintf(prefix, sizeof(prefix), "blockpool: %s: report %llu: ", pool,
+		 seq);
+	return debug_log_of(prefix);
 }
 
 bool debug_kernel_stacks(void)

@@ -42,6 +42,27 @@ static int call_owners(int fd)
 	return pool_owners(fd, 0, 1, &owner);
 }
 
+static int unless_plain(int ret)
+{
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+static int call_check(int fd)
+{
+	struct blockpool_check_args args = { .size = sizeof(args) };
+
+	return unless_plain(pool_ioctl(fd, BLOCKPOOL_IOC_CHECK, &args));
+}
+
+static int call_modules(int fd)
+{
+	struct blockpool_modules_args args = {
+		.size = sizeof(args), .length = 2, .text = (uintptr_t)"x\n",
+	};
+
+	return unless_plain(pool_ioctl(fd, BLOCKPOOL_IOC_MODULES, &args));
+}
+
 static int call_alloc(int fd)
 {
 	int index = pool_take(fd);
@@ -78,8 +99,9 @@ static const struct {
 	int (*call)(int fd);
 } calls[] = {
 	{ "INFO", call_info }, { "STATS", call_stats }, { "HOLDER", call_holder },
-	{ "OWNERS", call_owners }, { "ALLOC", call_alloc }, { "FREE", call_free },
-	{ "mmap", call_mmap }, { "poll", call_poll },
+	{ "OWNERS", call_owners }, { "CHECK", call_check },
+	{ "MODULES", call_modules }, { "ALLOC", call_alloc },
+	{ "FREE", call_free }, { "mmap", call_mmap }, { "poll", call_poll },
 };
 
 /* Each as the first call on a file of its own; for child processes too. */

@@ -404,4 +404,32 @@ TEST_F(library, threads_share_a_handle)
 	EXPECT_EQ(0u, model_held());	/* they are gone, and so is what they kept */
 }
 
+/* Of a program that was linked when attr ended before its last fields. */
+struct blockpool *bp_create_1_0(const struct blockpool_attr *attr);
+
+TEST(create_of_an_older_program)
+{
+	struct blockpool_attr attr = {
+		.name = "old", .block_size = 64, .nr_blocks = 1,
+		.node = 7, .reserve = 9,
+	};
+	struct blockpool *pool;
+
+	EXPECT_ERRNO(EINVAL, !bp_create_1_0(NULL));
+	model_init(64, 1);
+	pool = bp_create_1_0(&attr);
+	ASSERT_NE(NULL, pool);
+	EXPECT_STREQ("old", model.created.name);
+	EXPECT_EQ(0u, model.created.node);
+	EXPECT_EQ(0u, model.created.reserve);
+	EXPECT_EQ(0, blockpool_close(pool));
+
+	attr.flags = BLOCKPOOL_ON_NODE;
+	pool = bp_create_1_0(&attr);
+	ASSERT_NE(NULL, pool);
+	EXPECT_EQ(7u, model.created.node);
+	EXPECT_EQ(0u, model.created.reserve);
+	EXPECT_EQ(0, blockpool_close(pool));
+}
+
 TEST_HARNESS_MAIN

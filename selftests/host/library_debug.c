@@ -758,6 +758,22 @@ TEST_F(asan, a_refused_free_takes_nothing_away)
 	EXPECT_EQ(0, blockpool_free(self->pool, blocks[2]));
 }
 
+/* Each handle's mapping is its own, in whatever order they go. */
+TEST_F(asan, two_handles)
+{
+	struct blockpool *other = blockpool_open(NULL, O_RDWR);
+	char *block = blockpool_alloc(other), *base;
+
+	ASSERT_NE(NULL, block);
+	base = block - (size_t)blockpool_index(other, block) * self->info.stride;
+	ASSERT_EQ(0, blockpool_free(other, block));
+	EXPECT_EQ(0, blockpool_close(self->pool));
+	EXPECT_FALSE(is_poisoned(self->mapping, self->info.map_size));
+	self->pool = other;
+	self->mapping = base - self->info.block_offset;
+	EXPECT_TRUE(is_poisoned(self->mapping, self->info.map_size));
+}
+
 /* Where the parent has a pool, a child may have anything. */
 TEST_F(asan, a_child_has_it_clean)
 {
@@ -879,6 +895,29 @@ TEST_F(report, double_free)
 	EXPECT_ERRNO(EPERM, give_here(self->pool, self->block) == -1);
 	EXPECT_REPORT("give_here", "double free, block %u, owner word 0",
 		      self->index);
+}
+
+/* As a double free of a block that was damaged. */
+TEST_F(report, free_of_what_is_in_quarantine)
+{
+	model_own(self->index, BLOCKPOOL_OWNER_QUARANTINE);
+	capture_begin();
+	EXPECT_ERRNO(EPERM, give_here(self->pool, self->block) == -1 ||
+		     blockpool_flush(self->pool) == -1);
+	EXPECT_NE(NULL, strstr(capture_end(), "double free, block"));
+}
+
+/* Nothing that the caller did wrong. */
+TEST_F(report, none_of_a_call_that_fails)
+{
+	char *inside = (char *)blockpool_block(self->pool, LAST);
+
+	model.fail_request = BLOCKPOOL_IOC_FREE;
+	model.fail_error = ENOMEM;
+	capture_begin();
+	EXPECT_ERRNO(ENOMEM, give_here(self->pool, inside) == -1);
+	EXPECT_STREQ("", capture_end());
+	model.fail_error = 0;
 }
 
 TEST_F(report, free_of_what_others_hold)

@@ -113,6 +113,7 @@ FIXTURE(opening)
 FIXTURE_VARIANT(opening)
 {
 	bool create;
+	__u32 flags;
 	int *nth;		/* NULL: the model's mmap() */
 	int error;
 	int least;		/* this many of these calls are made */
@@ -138,6 +139,17 @@ FIXTURE_VARIANT_ADD(opening, create_wiped)
 	.create = true, .nth = &refuse.madvise, .error = EINVAL, .least = 2,
 };
 
+FIXTURE_VARIANT_ADD(opening, tracked_mmap)
+{
+	.flags = BLOCKPOOL_TRACK, .error = ENOMEM, .least = 5,
+};
+
+FIXTURE_VARIANT_ADD(opening, tracked_wiped)
+{
+	.flags = BLOCKPOOL_TRACK, .nth = &refuse.madvise, .error = EINVAL,
+	.least = 3,
+};
+
 /* Once before, so that what the C library maps for itself is there. */
 FIXTURE_SETUP(opening)
 {
@@ -158,7 +170,7 @@ TEST_F(opening, fails_and_leaves_nothing)
 	struct blockpool *pool;
 
 	for (n = 1; ; n++) {
-		model_init(64, NR_BLOCKS);
+		model_init_flags(64, NR_BLOCKS, variant->flags);
 		*nth = n;
 		errno = 0;
 		pool = make(variant->create);

@@ -114,7 +114,11 @@ static int good(struct blockpool *pool)
 	    blocks[2][0] || give_here(pool, block))
 		return 1;
 	touch_here(blockpool_block(pool, blockpool_index(pool, block)));
+	touch_here(blockpool_block(pool, blockpool_index(pool, blocks[0])));
 	touch_here(blockpool_block(pool, NR_BLOCKS - 1));
+	model_lend(NR_BLOCKS - 2);	/* by another of the process */
+	if (give_here(pool, blockpool_block(pool, NR_BLOCKS - 2)))
+		return 2;
 	block = blockpool_alloc_wait(pool, 0);
 	touch_here(block);
 	pid = fork();

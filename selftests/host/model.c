@@ -60,11 +60,16 @@ __u32 model_held(void)
 	return held;
 }
 
-void model_steal(__u32 index)
+void model_own(__u32 index, __u32 owner)
 {
 	pthread_mutex_lock(&lock);
-	owners[index] = MODEL_CLIENT + 1;
+	owners[index] = owner;
 	pthread_mutex_unlock(&lock);
+}
+
+void model_steal(__u32 index)
+{
+	model_own(index, MODEL_CLIENT + 1);
 }
 
 void model_lend(__u32 index)

@@ -61,7 +61,8 @@ void model_init(__u32 block_size, __u32 nr_blocks);
 void model_init_flags(__u32 block_size, __u32 nr_blocks, __u32 flags);
 __u32 model_held(void);
 
-/* Give a block to somebody else, or to the client. */
+/* Give a block to whom that word says, to somebody else, or to the client. */
+void model_own(__u32 index, __u32 owner);
 void model_steal(__u32 index);
 void model_lend(__u32 index);
 
