@@ -30,8 +30,7 @@ enum {
 	STATE_HELD,		/* taken through this handle */
 	STATE_CACHED,		/* in a magazine of this process */
 	STATE_SENT,		/* to a port, or about to be: ask the kernel */
-	STATE_SHARED,		/* of those with tools: a share, to read only; for
-				   each share more that it has, one more */
+	STATE_SHARED,		/* where tools watch: a share, and one more for each */
 };
 
 /* What *@here says. */

@@ -21,6 +21,7 @@
 
 #include "fuzz/fuzz.h"
 #include "kselftest.h"
+#include "port.h"
 
 #define WORKERS		8
 #define CALLS		1000000
@@ -170,6 +171,35 @@ static struct before look_before(const struct run *run)
 	};
 }
 
+/* What stays in a port that has no receiver waits for one. */
+static void empty_ports(int fd)
+{
+	struct blockpool_port_args port;
+	struct blockpool_message message;
+	int ret;
+
+	for (__u32 after = 0; !port_look(fd, after, &port); after = port.cursor) {
+		ret = port_bind(fd, port.name, PORT_RECV);
+		if (ret == -ENOENT)
+			continue;	/* it has ended meanwhile */
+		must(ret == (int)port.cursor);
+		while ((ret = port_recv(fd, port.cursor, &message, 1, 0, 0)) > 0)
+			must(!pool_give(fd, message.index));
+		must(ret == -EAGAIN);
+	}
+}
+
+/* They end some milliseconds after their last receivers. */
+static void await_no_ports(int fd)
+{
+	struct blockpool_port_args port;
+
+	for (int tries = 0; !port_look(fd, 0, &port); tries++) {
+		must(tries < 1000);
+		usleep(1000);
+	}
+}
+
 /* Of a pool that is left because it is persistent; damage in it is no fault. */
 static void check_left(const char *name)
 {
@@ -180,6 +210,7 @@ static void check_left(const char *name)
 	pool_await_clients(fd, 1);
 	ret = pool_ioctl(fd, BLOCKPOOL_IOC_REPAIR, &repair);
 	must(!ret || ret == -EOPNOTSUPP || ret == -ENOTTY);
+	empty_ports(fd);
 	pool_check(fd, 0);
 	if (!info.client_max && !info.reserve)
 		pool_drain(fd);
@@ -227,6 +258,7 @@ static void check_default(const char *name)
 	int fd = pool_join(name);
 
 	pool_await_clients(fd, 1);
+	await_no_ports(fd);
 	pool_check(fd, 0);
 	pool_drain(fd);
 	close(fd);

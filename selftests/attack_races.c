@@ -170,6 +170,40 @@ static void do_take(struct worker *worker, int fd)
 		EXPECT(pool_free(fd, indices, n, NULL), EBADF, EPERM, EINVAL);
 }
 
+/* All on a few ports of each pool, which end with their receivers. */
+static void do_port(struct worker *worker, int fd)
+{
+	struct blockpool_bind_args bind = {
+		.size = sizeof(bind),
+		.flags = BLOCKPOOL_BIND_SEND | BLOCKPOOL_BIND_RECV |
+			 BLOCKPOOL_BIND_CREATE,
+		.linger_ms = below(worker, 3),
+		.name = { 'a' + below(worker, NAMES) },
+	};
+	struct blockpool_message message = { .length = BLOCK_SIZE };
+	struct blockpool_send_args args = {
+		.size = sizeof(args),
+		.count = 1,
+		.messages = (uintptr_t)&message,
+	};
+	struct blockpool_unbind_args unbind = { .size = sizeof(unbind) };
+	int ret;
+
+	EXPECT(pool_ioctl(fd, BLOCKPOOL_IOC_BIND, &bind), ENOENT, EBADF);
+	args.port = bind.port;
+	unbind.port = bind.port;
+	ret = pool_take(fd);
+	EXPECT(ret, EAGAIN, ENOENT, EBADF);
+	message.index = ret;
+	EXPECT(pool_ioctl(fd, BLOCKPOOL_IOC_SEND, &args), EAGAIN, EINVAL, ENOENT,
+	       EPERM, EPIPE, EBADF);
+	if (below(worker, 2))
+		EXPECT(pool_ioctl(fd, BLOCKPOOL_IOC_RECV, &args), EAGAIN, ENOENT,
+		       EBADF);
+	if (below(worker, 2))
+		EXPECT(pool_ioctl(fd, BLOCKPOOL_IOC_UNBIND, &unbind), ENOENT, EBADF);
+}
+
 static void undo_map(struct worker *worker)
 {
 	if (worker->map)
@@ -205,12 +239,15 @@ static void do_look(int fd)
 	struct blockpool_stats stats = { .size = sizeof(stats) };
 	struct blockpool_list_args list = { .size = sizeof(list) };
 	struct blockpool_holder_args holder = { .size = sizeof(holder) };
+	struct blockpool_port_args port = { .size = sizeof(port) };
 
 	EXPECT(pool_ioctl(fd, BLOCKPOOL_IOC_INFO, &info), EBADF, ENOENT);
 	EXPECT(pool_ioctl(fd, BLOCKPOOL_IOC_STATS, &stats), EBADF, ENOENT);
 	while (!pool_ioctl(fd, BLOCKPOOL_IOC_LIST, &list))
 		;
 	while (!pool_ioctl(fd, BLOCKPOOL_IOC_HOLDER, &holder))
+		;
+	while (!pool_ioctl(fd, BLOCKPOOL_IOC_PORT, &port))
 		;
 }
 
@@ -292,7 +329,7 @@ static void act(struct worker *worker)
 {
 	int *fd = any_fd(worker);
 
-	switch (below(worker, 16)) {
+	switch (below(worker, 17)) {
 	case 0 ... 3:
 		do_open(worker);
 		break;
@@ -325,6 +362,9 @@ static void act(struct worker *worker)
 	case 14:
 		if (!below(worker, DUEL_EACH))
 			do_duel(worker);
+		break;
+	case 15:
+		do_port(worker, *fd);
 		break;
 	default:
 		put_fd(fd, -1);
@@ -467,6 +507,7 @@ static void check_left(const char *prefix)
 			continue;
 		must(entry.flags & BLOCKPOOL_PERSIST);
 		fd = pool_join(entry.name);
+		pool_await_held(fd, 0);	/* ports may linger */
 		pool_drain(fd);
 		must(!pool_unlink(entry.name));
 		close(fd);
@@ -475,6 +516,7 @@ static void check_left(const char *prefix)
 		return;
 	fd = pool_join("default");
 	pool_await_clients(fd, 1);
+	pool_await_held(fd, 0);
 	pool_drain(fd);
 	close(fd);
 }

@@ -71,7 +71,8 @@ static void do_epoll(struct fuzz *fuzz)
 	static const int ops[] = { EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_DEL,
 				   EPOLL_CTL_MOD };
 	struct epoll_event event = {
-		.events = EPOLLOUT | (fuzz_once(fuzz, 2) ? EPOLLET : 0),
+		.events = EPOLLOUT | (fuzz_once(fuzz, 2) ? EPOLLET : 0) |
+			  (fuzz_once(fuzz, 2) ? EPOLLIN : 0),
 	};
 
 	epoll_ctl(fuzz->epoll, FUZZ_PICK(fuzz, ops), *fuzz_fd(fuzz), &event);

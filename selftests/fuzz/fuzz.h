@@ -23,6 +23,8 @@
 #define FUZZ_WINDOW	(8UL << 20)	/* address space for one mapping */
 #define FUZZ_POOL_BYTES	(1UL << 20)	/* of most pools that come into being */
 #define FUZZ_LAST	8		/* indices remembered for each file */
+#define FUZZ_PORTS	4		/* names of ports, numbers remembered likewise */
+#define FUZZ_DEPTH	32		/* of the model's port, at most */
 #define FUZZ_AREA	(24UL << 10)	/* bytes: holds BLOCKPOOL_BATCH_MAX indices */
 #define FUZZ_IOCTLS	32		/* numbers that are tried */
 #define FUZZ_ERRNOS	134
@@ -60,6 +62,14 @@ struct fuzz_model {
 	struct blockpool_info info;
 	__u32 nr_held;
 	__u32 held[BLOCKPOOL_BATCH_MAX];
+	/* Its own port, to which it sends, and from which it receives. */
+	struct blockpool_bind_args port;
+	__u64 cookie;			/* the next */
+	__u32 nr_queued;
+	struct blockpool_message queued[FUZZ_DEPTH];
+	bool taken[BLOCKPOOL_BATCH_MAX];	/* of what is held: from there */
+	__u32 nr_shares;
+	__u32 shares[FUZZ_DEPTH];
 };
 
 /* One process. */
@@ -75,6 +85,7 @@ struct fuzz {
 	int epoll;
 	int pipe[2];
 	__u32 last[FUZZ_FDS][FUZZ_LAST];	/* handed out to it, some time */
+	__u32 ports[FUZZ_FDS][FUZZ_PORTS];	/* likewise */
 	struct fuzz_memory memory;
 	struct fuzz_model model;
 };

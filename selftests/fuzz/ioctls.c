@@ -29,13 +29,21 @@ union args {
 	struct blockpool_check_args check;
 	struct blockpool_repair_args repair;
 	struct blockpool_report_args report;
+	struct blockpool_bind_args bind;
+	struct blockpool_unbind_args unbind;
+	struct blockpool_send_args send;
+	struct blockpool_recv_args recv;
+	struct blockpool_share_args share;
+	struct blockpool_port_args port;
 };
 
 /* 0 and 1, bounds of the interface and of types, anything. */
 __u32 fuzz_number(struct fuzz *fuzz)
 {
 	static const __u32 bounds[] = {
-		63, 64, 65, 255, 256, 4095, 4096, 4097,
+		63, 64, 65, 255, 256, 257, BLOCKPOOL_MESSAGES_MAX,
+		BLOCKPOOL_MESSAGES_MAX + 1, 4095, 4096, 4097,
+		BLOCKPOOL_DEPTH_MAX, BLOCKPOOL_DEPTH_MAX + 1,
 		BLOCKPOOL_BLOCK_SIZE_MAX - 1, BLOCKPOOL_BLOCK_SIZE_MAX,
 		BLOCKPOOL_BLOCK_SIZE_MAX + 1, BLOCKPOOL_BLOCKS_MAX,
 		BLOCKPOOL_BLOCKS_MAX + 1, 0x7fffffff, 0x80000000, 0xfffffffe,
@@ -206,15 +214,23 @@ static void make_alloc(struct fuzz *fuzz, union args *args)
 	alloc->indices = words(fuzz, NULL, FUZZ_AREA / sizeof(__u32));
 }
 
-/* Own, foreign and no blocks; some of them twice. */
+/* Its own, a foreign one, or no block. */
+static __u32 any_index(struct fuzz *fuzz)
+{
+	if (fuzz_once(fuzz, 16))
+		return fuzz_number(fuzz);
+	if (fuzz_once(fuzz, 4))
+		return fuzz_below(fuzz, 64);
+	return FUZZ_PICK(fuzz, fuzz->last[fuzz->in_call]);
+}
+
+/* Some of them twice. */
 static void make_free(struct fuzz *fuzz, union args *args)
 {
 	__u32 indices[64];
 
 	for (int i = 0; i < 64; i++)
-		indices[i] = fuzz_once(fuzz, 16) ? fuzz_number(fuzz) :
-			     fuzz_once(fuzz, 4) ? fuzz_below(fuzz, 64) :
-			     FUZZ_PICK(fuzz, fuzz->last[fuzz->in_call]);
+		indices[i] = any_index(fuzz);
 	args->free.flags = seldom(fuzz);
 	args->free.count = fuzz_once(fuzz, 4) ? batch(fuzz) :
 						1 + fuzz_below(fuzz, 3);
@@ -258,6 +274,149 @@ static void make_report(struct fuzz *fuzz, union args *args)
 	args->report.report = words(fuzz, NULL, FUZZ_AREA / sizeof(__u32));
 }
 
+/*
+ * Ports
+ */
+
+static void port_name(struct fuzz *fuzz, char *name)
+{
+	fuzz_name(fuzz, name);
+	if (!fuzz_once(fuzz, 16))
+		snprintf(name, BLOCKPOOL_NAME_SIZE, "port-%u",
+			 fuzz_below(fuzz, FUZZ_PORTS));
+}
+
+/* Its own, another's, or none. */
+static __u32 any_port(struct fuzz *fuzz)
+{
+	if (fuzz_once(fuzz, 16))
+		return fuzz_number(fuzz);
+	if (fuzz_once(fuzz, 8))
+		return 1 + fuzz_below(fuzz, 8);
+	return FUZZ_PICK(fuzz, fuzz->ports[fuzz->in_call]);
+}
+
+static __u32 bind_flags(struct fuzz *fuzz)
+{
+	__u32 make = BLOCKPOOL_BIND_RECV | BLOCKPOOL_BIND_CREATE;
+	__u32 more = random_next(&fuzz->random) &
+		     (BLOCKPOOL_BIND_FD | BLOCKPOOL_BIND_AGAIN);
+
+	switch (fuzz_below(fuzz, 8)) {
+	case 0:
+		return seldom(fuzz);
+	case 1:
+		return make | more;
+	case 2:
+		return BLOCKPOOL_BIND_SEND | (more & BLOCKPOOL_BIND_FD);
+	case 3:
+		return BLOCKPOOL_BIND_RECV | (more & BLOCKPOOL_BIND_FD);
+	default:
+		return make | BLOCKPOOL_BIND_SEND | more;
+	}
+}
+
+/* The pool that is other tests' too, where nothing may stay. */
+static bool in_default(const struct fuzz *fuzz)
+{
+	struct blockpool_info info = { .size = sizeof(info) };
+
+	return !ioctl(fuzz->fds[fuzz->in_call], BLOCKPOOL_IOC_INFO, &info) &&
+	       !strcmp(info.name, "default");
+}
+
+static __s32 linger(struct fuzz *fuzz)
+{
+	__s32 ms = fuzz_once(fuzz, 16) ? fuzz_number(fuzz) :
+					 (__s32)fuzz_below(fuzz, 4) - 1;
+
+	return (ms == -1 || ms > 3) && in_default(fuzz) ? 0 : ms;
+}
+
+static void make_bind(struct fuzz *fuzz, union args *args)
+{
+	static const __u32 modes[] = { 0, 0666, 0666, 0222, 0444 };
+	struct blockpool_bind_args *bind = &args->bind;
+
+	bind->flags = bind_flags(fuzz);
+	bind->depth = fuzz_once(fuzz, 16) ? fuzz_number(fuzz) :
+					    fuzz_below(fuzz, 16);
+	bind->linger_ms = linger(fuzz);
+	bind->mode = fuzz_once(fuzz, 16) ? fuzz_number(fuzz) :
+					   FUZZ_PICK(fuzz, modes);
+	bind->port = seldom(fuzz);
+	bind->fd = seldom(fuzz);
+	bind->__reserved = fuzz_once(fuzz, 64);
+	port_name(fuzz, bind->name);
+}
+
+static void make_unbind(struct fuzz *fuzz, union args *args)
+{
+	args->unbind.port = any_port(fuzz);
+}
+
+static struct blockpool_message any_message(struct fuzz *fuzz)
+{
+	return (struct blockpool_message) {
+		.index = any_index(fuzz),
+		.offset = seldom(fuzz),
+		.length = fuzz_once(fuzz, 16) ? fuzz_number(fuzz) :
+						fuzz_below(fuzz, 2),
+		.reply = fuzz_once(fuzz, 8) ? any_port(fuzz) : 0,
+		.cookie = random_next(&fuzz->random),
+		.pid = fuzz_once(fuzz, 64),
+		.flags = fuzz_once(fuzz, 64) ? fuzz_number(fuzz) : 0,
+	};
+}
+
+/* The first fields of both structures are the same. */
+static void make_move(struct fuzz *fuzz, union args *args)
+{
+	struct blockpool_send_args *send = &args->send;
+
+	if (fuzz_once(fuzz, 4))
+		send->flags |= BLOCKPOOL_PORT_ALL;
+	if (fuzz_once(fuzz, 4))
+		send->flags |= BLOCKPOOL_PORT_WAIT;
+	send->flags |= seldom(fuzz);
+	send->timeout_ms = send->flags & BLOCKPOOL_PORT_WAIT ?
+			   (__s32)fuzz_below(fuzz, 5) - 1 : (__s32)seldom(fuzz);
+	send->port = any_port(fuzz);
+	send->count = fuzz_once(fuzz, 4) ? batch(fuzz) : 1 + fuzz_below(fuzz, 3);
+	send->done = seldom(fuzz);
+	make_frames(fuzz, &send->nr_frames, &send->frames);
+}
+
+static void make_send(struct fuzz *fuzz, union args *args)
+{
+	struct blockpool_message messages[64];
+
+	make_move(fuzz, args);
+	for (int i = 0; i < 64; i++)
+		messages[i] = any_message(fuzz);
+	args->send.messages = (uintptr_t)fuzz_place(fuzz, 1, messages,
+						    sizeof(messages));
+}
+
+static void make_recv(struct fuzz *fuzz, union args *args)
+{
+	make_move(fuzz, args);
+	args->recv.messages = words(fuzz, NULL, FUZZ_AREA / sizeof(__u32));
+}
+
+static void make_share(struct fuzz *fuzz, union args *args)
+{
+	__u32 ports[64];
+
+	for (int i = 0; i < 64; i++)
+		ports[i] = any_port(fuzz);
+	args->share.flags = seldom(fuzz);
+	args->share.nr_ports = fuzz_once(fuzz, 4) ? batch(fuzz) :
+						    1 + fuzz_below(fuzz, 2);
+	args->share.ports = words(fuzz, ports, 64);
+	args->share.message = any_message(fuzz);
+}
+
 struct call {
 	const char *name;
 	__u32 weight;
@@ -290,6 +449,15 @@ static const struct call calls[FUZZ_IOCTLS] = {
 	CALL(REPAIR, 1, repair_args, make_query, EACCES, ENOENT, EINTR, EOPNOTSUPP),
 	CALL(REPORT, 1, report_args, make_report, EACCES, ENOENT, ENOMEM,
 	     EOPNOTSUPP),
+	CALL(BIND, 8, bind_args, make_bind, EACCES, ENOENT, ENOMEM, EMFILE, EPIPE),
+	CALL(UNBIND, 1, unbind_args, make_unbind, EACCES, ENOENT),
+	CALL(SEND, 10, send_args, make_send, EACCES, EAGAIN, ETIMEDOUT, EINTR,
+	     EPERM, EPIPE, ENOENT, ENOMEM),
+	CALL(RECV, 10, recv_args, make_recv, EACCES, EAGAIN, ETIMEDOUT, EINTR,
+	     EDQUOT, ENOENT, ENOMEM),
+	CALL(SHARE, 4, share_args, make_share, EACCES, EAGAIN, EPERM, EPIPE, ENOENT,
+	     ENOMEM, EOPNOTSUPP),
+	CALL(PORT, 1, port_args, make_next, EACCES, ENOENT),
 };
 
 static bool may_fail(const struct call *call, int error)
@@ -361,12 +529,58 @@ static unsigned long odd_request(struct fuzz *fuzz)
 		    fuzz_below(fuzz, 256), fuzz_number(fuzz));
 }
 
-static void keep(struct fuzz *fuzz, __u32 n)
+/* Indices, one in every so many words of what the call was given to fill. */
+static void keep(struct fuzz *fuzz, __u32 n, size_t words)
 {
 	const __u32 *indices = (const __u32 *)fuzz->memory.areas[1].good;
 
 	for (__u32 i = 0; i < n && i < FUZZ_LAST; i++)
-		fuzz->last[fuzz->in_call][i] = indices[i];
+		fuzz->last[fuzz->in_call][i] = indices[i * words];
+}
+
+/* The number, if it was told in memory that is ours. */
+static void keep_port(struct fuzz *fuzz)
+{
+	const struct blockpool_bind_args *bind =
+		(const void *)fuzz->memory.areas[0].good;
+	__u32 *ports = fuzz->ports[fuzz->in_call];
+
+	ports[fuzz_below(fuzz, FUZZ_PORTS)] = bind->port;
+	for (int i = 0; i < FUZZ_PORTS; i++)
+		if (!ports[i])
+			ports[i] = bind->port;
+}
+
+/* The number that the process's next file gets. */
+static int next_fd(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	must(fd >= 0);
+	close(fd);
+	return fd;
+}
+
+/*
+ * The file of a port, wherever its number was told; none if the call failed.  If the
+ * client's own was closed meanwhile, it may have got that one's number.
+ */
+static void keep_file(struct fuzz *fuzz, int client, int fd, bool bound)
+{
+	int *slot = &fuzz->fds[fuzz->in_call];
+
+	if (*slot < 0 && client >= 0 && fcntl(client, F_GETFD) >= 0)
+		fd = client;
+	if (fcntl(fd, F_GETFD) < 0)
+		return;
+	must(bound);
+	if (!fuzz_once(fuzz, 4)) {
+		close(fd);
+		return;
+	}
+	if (*slot >= 0)
+		close(*slot);
+	*slot = fd;
 }
 
 /* A file as a good user has it, attached to some pool or to none. */
@@ -385,6 +599,77 @@ static void fresh(struct fuzz *fuzz, int *fd)
 		ioctl(*fd, BLOCKPOOL_IOC_CREATE, &create);
 }
 
+/* A port to move something through, and something. */
+static void fresh_port(struct fuzz *fuzz)
+{
+	int fd = fuzz->fds[fuzz->in_call];
+	union args bind = { .size = sizeof(bind.bind) };
+	__u32 index;
+	struct blockpool_alloc_args alloc = {
+		.size = sizeof(alloc), .count = 1, .indices = (uintptr_t)&index,
+	};
+
+	make_bind(fuzz, &bind);
+	bind.bind.flags &= ~BLOCKPOOL_BIND_FD;
+	if (!ioctl(fd, BLOCKPOOL_IOC_BIND, &bind))
+		for (int i = 0; i < FUZZ_PORTS; i++)
+			fuzz->ports[fuzz->in_call][i] = bind.bind.port;
+	if (!ioctl(fd, BLOCKPOOL_IOC_ALLOC, &alloc))
+		for (int i = 0; i < FUZZ_LAST; i += 2)
+			fuzz->last[fuzz->in_call][i] = index;
+}
+
+static bool needs_port(unsigned long request)
+{
+	return request == BLOCKPOOL_IOC_SEND || request == BLOCKPOOL_IOC_RECV ||
+	       request == BLOCKPOOL_IOC_SHARE || request == BLOCKPOOL_IOC_UNBIND;
+}
+
+/* Then the call is ended by a signal. */
+static bool waits_for_ever(__u32 nr, const union args *args)
+{
+	switch (_IO(BLOCKPOOL_IOC_MAGIC, nr)) {
+	case BLOCKPOOL_IOC_ALLOC:
+		return args->alloc.timeout_ms == -1;
+	case BLOCKPOOL_IOC_SEND:
+	case BLOCKPOOL_IOC_RECV:
+		return args->send.timeout_ms == -1;
+	default:
+		return false;
+	}
+}
+
+static void keep_what_came(struct fuzz *fuzz, __u32 nr, const union args *args)
+{
+	switch (_IO(BLOCKPOOL_IOC_MAGIC, nr)) {
+	case BLOCKPOOL_IOC_ALLOC:
+		keep(fuzz, args->alloc.count, 1);
+		break;
+	case BLOCKPOOL_IOC_RECV:
+		keep(fuzz, 1, sizeof(struct blockpool_message) / sizeof(__u32));
+		break;
+	case BLOCKPOOL_IOC_BIND:
+		keep_port(fuzz);
+		break;
+	}
+}
+
+static int make_call(struct fuzz *fuzz, __u32 nr, unsigned long request,
+		     union args *args)
+{
+	bool forever = waits_for_ever(nr, args);
+	int ret;
+
+	if (forever)
+		ring(true);
+	ret = ioctl(fuzz->fds[fuzz->in_call], request,
+		    fuzz_place(fuzz, 0, args, sizeof(*args)));
+	note(fuzz, nr, ret ? errno : 0);
+	if (forever)
+		ring(false);
+	return ret;
+}
+
 void fuzz_ioctl(struct fuzz *fuzz)
 {
 	__u32 nr = pick_call(fuzz);
@@ -392,25 +677,23 @@ void fuzz_ioctl(struct fuzz *fuzz)
 	unsigned long request = call->make ? _IO(BLOCKPOOL_IOC_MAGIC, nr) :
 					     odd_request(fuzz);
 	union args args = {};
-	bool forever;
-	int ret;
+	int ret, client, fd = -1;
 
 	fuzz->in_call = fuzz_below(fuzz, FUZZ_FDS);
 	if (fuzz->fds[fuzz->in_call] < 0 && !fuzz_once(fuzz, 8))
 		fresh(fuzz, &fuzz->fds[fuzz->in_call]);
+	client = fuzz->fds[fuzz->in_call];
+	if (needs_port(request) && fuzz_once(fuzz, 2))
+		fresh_port(fuzz);
 	(call->make ?: make_any)(fuzz, &args);
 	args.size = size_of(fuzz, call);
-	forever = nr == _IOC_NR(BLOCKPOOL_IOC_ALLOC) &&
-		  args.alloc.timeout_ms == -1;
-	if (forever)
-		ring(true);
-	ret = ioctl(fuzz->fds[fuzz->in_call], request,
-		    fuzz_place(fuzz, 0, &args, sizeof(args)));
-	note(fuzz, nr, ret ? errno : 0);
-	if (forever)
-		ring(false);
-	if (!ret && nr == _IOC_NR(BLOCKPOOL_IOC_ALLOC))
-		keep(fuzz, args.alloc.count);
+	if (request == BLOCKPOOL_IOC_BIND)
+		fd = next_fd();
+	ret = make_call(fuzz, nr, request, &args);
+	if (!ret)
+		keep_what_came(fuzz, nr, &args);
+	if (fd >= 0)
+		keep_file(fuzz, client, fd, !ret);
 	fuzz_settle(fuzz);
 }
 

@@ -119,6 +119,14 @@ static void free_some(int fd)
 	}
 }
 
+static void unbind_some(int fd)
+{
+	struct blockpool_unbind_args args = { .size = sizeof(args) };
+
+	for (args.port = 1; args.port < 8; args.port++)
+		ioctl(fd, BLOCKPOOL_IOC_UNBIND, &args);
+}
+
 static void unmap_windows(struct fuzz *fuzz)
 {
 	for (int i = 0; i < FUZZ_MAPS; i++)
@@ -132,7 +140,7 @@ static void interfere(struct fuzz_thread *thread)
 	struct fuzz *fuzz = thread->fuzz;
 	int *fd = &fuzz->fds[fuzz->in_call];
 
-	switch (random_below(&thread->random, 6)) {
+	switch (random_below(&thread->random, 7)) {
 	case 0:
 	case 1:
 		close(*fd);
@@ -146,6 +154,9 @@ static void interfere(struct fuzz_thread *thread)
 		break;
 	case 4:
 		fuzz_unlink(fuzz);
+		break;
+	case 5:
+		unbind_some(*fd);
 		break;
 	}
 }

@@ -80,6 +80,20 @@ static bool goes_into_magazine(struct blockpool *pool, void *block)
 	return !blockpool_free(pool, block) && model.nr_ioctls == before;
 }
 
+/* What another thread does while a call is under way, and what came of it. */
+static struct meanwhile {
+	struct blockpool *pool;
+	struct blockpool_port *port;
+	void *block;
+	int ret;
+} meanwhile;
+
+static void model_meanwhile(unsigned long request, void (*deed)(void))
+{
+	model.meanwhile_request = request;
+	model.meanwhile = deed;
+}
+
 /*
  * The life of a port
  */
@@ -142,6 +156,25 @@ TEST_F(port, descriptor)
 	EXPECT_EQ(0, blockpool_unbind(self->port));
 	EXPECT_EQ(-1, fcntl(fd, F_GETFD));
 	self->port = bind_in(self->pool, "in", 0);
+}
+
+static int outer_fd;
+
+static void make_descriptor(void)
+{
+	outer_fd = model.bound_fd;
+	meanwhile.ret = blockpool_port_fd(meanwhile.port);
+}
+
+/* Two threads: who is first has made it. */
+TEST_F(port, one_descriptor)
+{
+	meanwhile.port = self->port;
+	model_meanwhile(BLOCKPOOL_IOC_BIND, make_descriptor);
+	EXPECT_EQ(blockpool_port_fd(self->port), meanwhile.ret);
+	EXPECT_NE(outer_fd, meanwhile.ret);
+	EXPECT_EQ(-1, fcntl(outer_fd, F_GETFD));
+	EXPECT_LE(0, fcntl(meanwhile.ret, F_GETFD));
 }
 
 TEST_F(port, descriptor_of_another_port_is_none)
@@ -379,13 +412,9 @@ TEST_F(port, what_came_by_other_ways)
 	EXPECT_EQ(1, blockpool_send(self->port, &message, 1, 0, 0));
 }
 
-/* While a call is under way */
-static struct meanwhile {
-	struct blockpool *pool;
-	struct blockpool_port *port;
-	void *block;
-	int ret;
-} meanwhile;
+/*
+ * While a call is under way
+ */
 
 static void receive_and_free(void)
 {
@@ -402,7 +431,7 @@ TEST_F(port, received_before_send_is_back)
 	meanwhile = (struct meanwhile){
 		.pool = self->pool, .port = self->port, .block = *self->blocks,
 	};
-	model.after_send = receive_and_free;
+	model_meanwhile(BLOCKPOOL_IOC_SEND, receive_and_free);
 	ASSERT_EQ(1, blockpool_send(self->port, self->messages, 1, 0, 0));
 	EXPECT_TRUE(meanwhile.ret);
 	EXPECT_ERRNO(EPERM, blockpool_free(self->pool, *self->blocks) == -1);
@@ -425,7 +454,7 @@ TEST_F(port, freed_while_send_waits)
 	meanwhile = (struct meanwhile){
 		.pool = self->pool, .port = self->port, .block = *self->blocks,
 	};
-	model.after_send = free_it;
+	model_meanwhile(BLOCKPOOL_IOC_SEND, free_it);
 	EXPECT_ERRNO(ETIMEDOUT, blockpool_send(self->port, self->messages, 2, 0,
 					       1) == -1);
 	EXPECT_EQ(0, meanwhile.ret);

@@ -303,11 +303,11 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	error = fcntl(fd, F_GETFD) >= 0 ? dispatch(request, arg) : EBADF;
 	pthread_mutex_unlock(&lock);
 	model_inside = false;
-	if (request == BLOCKPOOL_IOC_SEND && model.after_send) {
-		void (*after_send)(void) = model.after_send;
+	if (model.meanwhile && request == model.meanwhile_request) {
+		void (*meanwhile)(void) = model.meanwhile;
 
-		model.after_send = NULL;
-		after_send();
+		model.meanwhile = NULL;
+		meanwhile();
 	}
 	if (!error)
 		return 0;

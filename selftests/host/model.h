@@ -29,7 +29,8 @@ struct model {
 	__u64 map_size;			/* in INFO, if not 0 */
 	__u32 client_max;		/* 0: no limit */
 	bool others_wait;		/* only who waits too gets a block */
-	void (*after_send)(void);	/* called once, before SEND is back */
+	void (*meanwhile)(void);	/* called once, before a call is back ... */
+	unsigned long meanwhile_request;	/* of this ioctl */
 	struct blockpool_status *status;	/* of the last open */
 
 	/* What a test may look at. */

@@ -1,73 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The producer: read a file straight into blocks, have the kernel take the
- * CRC-32C of each where it lies, and tell the consumer which blocks they are.
+ * The producer: read a file straight into blocks, and send these to the kernel.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <blockpool.h>
-#include <blockpool_peer.h>
 
 #include "stream.h"
 
 struct producer {
 	struct blockpool *pool;
+	struct blockpool_port *port;
 	size_t block_size;
 	int source;
-	int peer;
-	struct pipes pipes;
 	struct tally *tally;
-	uint32_t sequence;	/* of the next note */
-	unsigned int away;	/* blocks that are at the consumer */
+	uint32_t sequence;	/* of the next block */
 };
 
-static int open_peer(const char *pool)
-{
-	struct blockpool_peer_open arg = { 0 };
-	int fd = open("/dev/blockpool_peer", O_RDWR | O_CLOEXEC);
-	size_t i;
-
-	if (fd < 0)
-		err(1, "/dev/blockpool_peer");
-	for (i = 0; i < sizeof(arg.name) - 1 && pool[i]; i++)
-		arg.name[i] = pool[i];
-	if (ioctl(fd, BLOCKPOOL_PEER_OPEN, &arg) < 0)
-		err(1, "the peer module cannot open pool %s", pool);
-	return fd;
-}
-
-/* Wait for the consumer, and free what it has done with. */
-static void take_back(struct producer *p)
-{
-	struct note notes[BATCH];
-	void *blocks[BATCH];
-	unsigned int i, n = read_notes(p->pipes.empty, notes);
-
-	if (!n)
-		errx(1, "the consumer went away");
-	for (i = 0; i < n; i++)
-		blocks[i] = blockpool_block(p->pool, notes[i].index);
-	if (blockpool_free_bulk(p->pool, blocks, n) != (int)n)
-		err(1, "cannot free blocks");
-	p->away -= n;
-}
-
 /* The pool is far smaller than the file: this is what paces the stream. */
-static void take(struct producer *p, void **blocks)
+static void *take(struct producer *p)
 {
-	while (blockpool_alloc_bulk(p->pool, blocks, BATCH) < 0) {
-		if (errno != EAGAIN)
-			err(1, "no blocks to be had");
-		if (!p->away)
-			errx(1, "somebody else holds all blocks");
+	void *block = blockpool_alloc(p->pool);
+
+	if (!block && errno == EAGAIN) {
 		atomic_fetch_add(&p->tally->stalls, 1);
-		take_back(p);
+		block = blockpool_alloc_wait(p->pool, -1);
 	}
+	if (!block)
+		err(1, "no block to be had");
+	return block;
 }
 
 /* Read one block's worth; less only at the end of the file. */
@@ -87,47 +52,56 @@ static size_t fill(struct producer *p, char *block)
 	return length;
 }
 
-/* The kernel reads the same bytes through its own address of the block. */
-static uint32_t kernel_crc(struct producer *p, uint32_t index, uint32_t length)
+static void send_all(struct producer *p, const struct blockpool_message *messages,
+		     unsigned int n)
 {
-	struct blockpool_peer_crc arg = { .index = index, .length = length };
+	int sent;
 
-	if (ioctl(p->peer, BLOCKPOOL_PEER_CRC, &arg) < 0)
-		err(1, "the peer module took no CRC of block %u", index);
-	return arg.crc;
+	for (; n; n -= sent, messages += sent) {
+		sent = blockpool_send(p->port, messages, n, 0, -1);
+		if (sent < 0)
+			err(1, "cannot send");
+	}
 }
 
-/* Send one batch; false after the last. */
+/* What it sent is not its own any more: to free it is refused. */
+static void try_to_free(struct producer *p, uint32_t index)
+{
+	void *block = blockpool_block(p->pool, index);
+
+	if (blockpool_free(p->pool, block) < 0 && errno == EPERM)
+		atomic_store(&p->tally->let_go, 1);
+}
+
+/* Send one batch; false after the last, which ends in a message of no bytes. */
 static int send_batch(struct producer *p)
 {
-	struct note notes[BATCH];
-	void *blocks[BATCH];
-	unsigned int n;
+	struct blockpool_message messages[BATCH];
+	unsigned int n = 0;
+	size_t length;
 
-	take(p, blocks);
-	for (n = 0; n < BATCH; n++) {
-		struct note *note = &notes[n];
+	do {
+		void *block = take(p);
 
-		note->length = fill(p, blocks[n]);
-		if (!note->length)
-			break;
-		note->index = blockpool_index(p->pool, blocks[n]);
-		note->crc = kernel_crc(p, note->index, note->length);
-		note->sequence = p->sequence++;
-	}
-	write_notes(p->pipes.full, notes, n);
-	p->away += n;
-	if (n == BATCH)
-		return 1;
-	if (blockpool_free_bulk(p->pool, blocks + n, BATCH - n) < 0)
-		err(1, "cannot free blocks");
-	return 0;
+		length = fill(p, block);
+		messages[n++] = (struct blockpool_message) {
+			.index = blockpool_index(p->pool, block),
+			.length = length,
+			.cookie = p->sequence++,
+		};
+	} while (length && n < BATCH);
+	send_all(p, messages, n);
+	try_to_free(p, messages[0].index);
+	return length != 0;
 }
 
-noreturn void producer(const char *pool, const char *path, struct pipes pipes,
-		       struct tally *tally)
+noreturn void producer(const char *pool, const char *path, struct tally *tally)
 {
-	struct producer p = { .pipes = pipes, .tally = tally };
+	const struct blockpool_port_attr attr = {
+		.name = PORT_TO_KERNEL,
+		.flags = BLOCKPOOL_BIND_SEND,
+	};
+	struct producer p = { .tally = tally };
 	struct blockpool_info info = { .size = sizeof(info) };
 
 	p.source = open(path, O_RDONLY | O_CLOEXEC);
@@ -137,12 +111,10 @@ noreturn void producer(const char *pool, const char *path, struct pipes pipes,
 	if (!p.pool || blockpool_info(p.pool, &info) < 0)
 		err(1, "pool %s", pool);
 	p.block_size = info.block_size;
-	p.peer = open_peer(pool);
-
+	p.port = blockpool_bind(p.pool, &attr);
+	if (!p.port)
+		err(1, "port %s", attr.name);
 	while (send_batch(&p))
 		;
-	close(pipes.full);
-	while (p.away)
-		take_back(&p);
-	exit(blockpool_close(p.pool) < 0);
+	exit(blockpool_unbind(p.port) < 0 || blockpool_close(p.pool) < 0);
 }

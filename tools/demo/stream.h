@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the two ends of the stream agree on.
+ * What the parts of the stream agree on.
+ *
+ *   producer -> port "sum" -> the kernel -> port "copy" -> consumer
+ *
+ * With each block goes its ownership.  A message's cookie has the number of its block in
+ * the file, 0, 1, 2, ..., in the lower half, and the kernel puts the CRC-32C of the block
+ * in the upper one.  A message of no bytes ends the stream.
  */
 #ifndef STREAM_H
 #define STREAM_H
@@ -10,47 +16,30 @@
 #include <stdnoreturn.h>
 #include <sys/types.h>
 
-/*
- * Blocks that are handed over at once.  A batch of notes is far smaller than
- * PIPE_BUF, so a pipe never tears one; and all the notes that a pool of some
- * hundred blocks can have under way fit into a pipe, so that neither side can
- * be stuck in write() while the other is.
- */
+#define PORT_TO_KERNEL		"sum"
+#define PORT_TO_CONSUMER	"copy"
+#define PORT_DEPTH		64
+
+/* Blocks that are handed over at once, at most. */
 #define BATCH	32
 
 /* The longest that the stream may take before it is ended, in seconds. */
-#define TOO_LONG	30
+#define TOO_LONG	60
 
-/* The only thing that crosses the pipe; the data stay where they are. */
-struct note {
-	uint32_t index;		/* of the block */
-	uint32_t length;	/* bytes of it that count */
-	uint32_t crc;		/* CRC-32C of them, as the kernel sees it */
-	uint32_t sequence;	/* 0, 1, 2, ... */
-};
-
-/* Figures that both sides keep in memory shared with their parent. */
+/* Figures that all keep in memory shared with their parent. */
 struct tally {
-	atomic_uint_least64_t bytes;	/* written by the consumer */
-	atomic_uint_least64_t blocks;
+	atomic_uint_least64_t bytes;	/* written by a consumer, each once */
+	atomic_uint_least64_t blocks;	/* likewise */
 	atomic_uint_least64_t mismatches;	/* CRC: kernel's, consumer's */
-	atomic_uint_least64_t disordered;	/* notes out of sequence */
+	atomic_uint_least64_t disordered;	/* messages that went back, but again */
+	atomic_uint_least64_t again;	/* messages that another had before */
 	atomic_uint_least64_t stalls;	/* times no block was free */
-	atomic_int locked_out;		/* the consumer cannot write */
+	atomic_int ready;		/* there is somebody to receive */
+	atomic_int let_go;		/* the producer could not free what it sent */
+	atomic_char written[];		/* a block each */
 };
 
-struct pipes {
-	int full;		/* notes of filled blocks, to the consumer */
-	int empty;		/* the same notes back, to be freed */
-};
-
-noreturn void producer(const char *pool, const char *path, struct pipes pipes,
-		       struct tally *tally);
-noreturn void consumer(const char *pool, const char *path, struct pipes pipes,
-		       struct tally *tally);
-
-/* One read() of a pipe: how many notes came, 0 at the end. */
-unsigned int read_notes(int fd, struct note *notes);
-void write_notes(int fd, const struct note *notes, unsigned int n);
+noreturn void producer(const char *pool, const char *path, struct tally *tally);
+noreturn void consumer(const char *pool, const char *path, struct tally *tally);
 
 #endif /* STREAM_H */
