@@ -63,6 +63,30 @@ static bool bp_port_permits(const struct bp_port *port, u32 rights)
 	return bp_mode_permits(port->mode, port->uid, port->gid, want);
 }
 
+static void bp_binding_end(struct bp_client *client, struct bp_binding *binding)
+{
+	lockdep_assert_held(&client->pool->ports.lock);
+	xa_erase(&client->bindings.by_port, binding->port->number);
+	client->bindings.nr--;
+	bp_port_leave(binding->port, binding->rights, &binding->listener);
+	bp_port_put(binding->port);
+	kfree_rcu(binding, rcu);
+}
+
+/*
+ * What is left of ports that have ended, so that others, who name them for answers, do
+ * not fill the memory of who receives.
+ */
+static void bp_bindings_prune(struct bp_client *client)
+{
+	struct bp_binding *binding;
+	unsigned long number;
+
+	xa_for_each(&client->bindings.by_port, number, binding)
+		if (bp_port_poll(binding->port) & EPOLLHUP)
+			bp_binding_end(client, binding);
+}
+
 /* Adds rights to what the client has of a port, if it has anything. */
 static int bp_binding_add(struct bp_client *client, struct bp_port *port,
 			  u32 rights)
@@ -72,6 +96,8 @@ static int bp_binding_add(struct bp_client *client, struct bp_port *port,
 
 	lockdep_assert_held(&client->pool->ports.lock);
 	if (!binding) {
+		if (bindings->nr >= BLOCKPOOL_PORTS_MAX)
+			bp_bindings_prune(client);
 		binding = kzalloc(sizeof(*binding), BP_GFP_CHARGED);
 		if (!binding)
 			return -ENOMEM;
@@ -84,20 +110,12 @@ static int bp_binding_add(struct bp_client *client, struct bp_port *port,
 			kfree(binding);
 			return -ENOMEM;
 		}
+		bindings->nr++;
 	}
 	bp_port_join(port, rights & ~binding->rights, &binding->listener);
 	WRITE_ONCE(binding->rights, binding->rights | rights);
 	binding->count++;
 	return 0;
-}
-
-static void bp_binding_end(struct bp_client *client, struct bp_binding *binding)
-{
-	lockdep_assert_held(&client->pool->ports.lock);
-	xa_erase(&client->bindings.by_port, binding->port->number);
-	bp_port_leave(binding->port, binding->rights, &binding->listener);
-	bp_port_put(binding->port);
-	kfree_rcu(binding, rcu);
 }
 
 /**

@@ -14,10 +14,12 @@
 struct bp_client;
 
 struct bp_bindings {
-	struct xarray by_port;	/* by number; written under the ports' lock */
+	/* By number; written under the ports' lock, as is how many. */
+	struct xarray by_port;
+	u32 nr;
 	wait_queue_head_t news;	/* messages came, to any of them */
 
-	struct mutex lock;
+	struct mutex lock;	/* of what was taken; see struct blockpool */
 	/* The following fields are protected by it. */
 	struct xarray taken;	/* by index: messages of BLOCKPOOL_BIND_AGAIN ports */
 	struct list_head order;	/* the same, in the order of their coming */

@@ -310,18 +310,18 @@ static int bp_client_release_one(struct bp_client *client, u32 index,
 {
 	struct blockpool *pool = client->pool;
 	u32 owner = BLOCKPOOL_OWNER_FREE;
-	int ret;
+	int ret = -EPERM;
 
 	if (index >= bp_pool_nr_blocks(pool))
 		ret = -EINVAL;
 	else if (bp_owner_release_seen(&pool->owners[index], client->id,
 				       &owner))
-		return 1;
+		ret = 1;
 	else if (owner == BLOCKPOOL_OWNER_SHARED &&
 		 bp_client_end_share(client, index, BP_FREED, caller))
-		return 0;
-	else
-		ret = -EPERM;
+		ret = 0;
+	if (ret >= 0)
+		return ret;
 	atomic_long_inc(&pool->refused);
 	if (pool->debug)
 		bp_debug_refuse(pool->debug, ret == -EINVAL ?

@@ -429,13 +429,19 @@ void bp_port_read_stats(struct bp_port *port, struct bp_port_stats *stats)
  * Its life
  */
 
+static void bp_port_free_ring(struct bp_port *port)
+{
+	bp_uncharge(&port->charge);
+	kvfree(port->ring);
+	port->ring = NULL;
+}
+
 static void bp_port_release(struct kref *refs)
 {
 	struct bp_port *port = container_of(refs, struct bp_port, refs);
 
 	irq_work_sync(&port->later);
-	bp_uncharge(&port->charge);
-	kvfree(port->ring);
+	bp_port_free_ring(port);
 	kfree_rcu(port, rcu);
 }
 
@@ -466,6 +472,7 @@ void bp_port_end(struct bp_port *port)
 		bp_port_unlock(port, flags);
 		bp_port_return(port, some, n);
 	} while (n);
+	bp_port_free_ring(port);	/* nobody looks into it any more */
 	bp_port_over(port);
 	bp_port_put(port);
 }

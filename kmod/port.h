@@ -96,7 +96,7 @@ struct bp_port {
 
 /* A pool's. */
 struct bp_ports {
-	struct mutex lock;
+	struct mutex lock;	/* see pool.h for its place among others */
 	/* The following fields are protected by it. */
 	struct xarray by_number;	/* each referenced */
 	u32 next;

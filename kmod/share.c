@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Shares: blocks that several hold at once, to read. */
+#include <linux/bits.h>
 #include <linux/bug.h>
 #include <linux/errno.h>
 #include <uapi/linux/blockpool.h>
@@ -21,7 +22,7 @@ static unsigned long bp_share_key(u32 client, u32 index)
 }
 
 /* What a block's entry says: all shares, those in flight included, and the kernel's. */
-#define BP_KERNEL_SHARE	(1ul << 20)	/* one of the kernel's: there are fewer ports */
+#define BP_KERNEL_SHARE	BIT(20)	/* one of the kernel's: there are fewer ports */
 #define BP_ALL_SHARES	(BP_KERNEL_SHARE - 1)
 
 void bp_shares_init(struct bp_shares *shares)

@@ -312,16 +312,33 @@ static void begin_scene(struct killer *killer)
 	start_missing(killer);
 }
 
+static bool is_busy(const struct killer *killer, int slot)
+{
+	const volatile struct note *note = &killer->scene->notes[slot];
+
+	return !note->idle && (parts[slot].role == REQUESTER ||
+			       (parts[slot].role == SENDER &&
+				killer->scene->drained));
+}
+
+/* What they receive meanwhile is noted, so that they have room for more. */
 static bool all_idle(const struct killer *killer, __u32 unused)
 {
-	const volatile struct note *note = killer->scene->notes;
+	bool busy = false;
 
-	for (int slot = 0; slot < VICTIMS; slot++, note++)
-		if (!note->idle &&
-		    (parts[slot].role == REQUESTER ||
-		     (parts[slot].role == SENDER && killer->scene->drained)))
-			return false;
-	return true;
+	for (int slot = 0; slot < VICTIMS; slot++) {
+		ledger_fold(killer->scene, slot, false);
+		busy |= is_busy(killer, slot);
+	}
+	return !busy;
+}
+
+static void tell_busy(const struct killer *killer)
+{
+	for (int slot = 0; slot < VICTIMS; slot++)
+		if (is_busy(killer, slot))
+			ksft_print_msg("victim %d does not come to rest: %s\n", slot,
+				       places[killer->scene->notes[slot].place]);
 }
 
 /* Nobody is stopped meanwhile: who sleeps and could go on must have been woken. */
@@ -333,7 +350,10 @@ static void rest(struct killer *killer)
 	kill_doomed(killer, doomed);
 	start_missing(killer);
 	killer->scene->rest = true;
-	killer->unrest += !eventually(all_idle, killer, 0);
+	if (eventually(all_idle, killer, 0))
+		return;
+	tell_busy(killer);
+	killer->unrest++;
 }
 
 /* All that is left in a port that outlived its receivers. */

@@ -1013,7 +1013,7 @@ ended()
 {
 	local seen=0
 
-	for _ in {1..200}; do
+	for _ in {1..600}; do
 		kill -0 "$1" 2>/dev/null || break
 		sleep 0.05
 	done
@@ -1232,13 +1232,16 @@ taken_over()
 	cat=$!
 	holders+=("$cat")
 	received ctl-port a || return
-	"$ctl" feed ctl-port a < <(head -c 100001 "$tmp/bytes" && sleep 2 &&
-		tail -c +100002 "$tmp/bytes") &
+	mkfifo "$tmp/go" || return
+	"$ctl" feed ctl-port a < <(head -c 100001 "$tmp/bytes" &&
+		read -r <"$tmp/go" && tail -c +100002 "$tmp/bytes") &
 	feed=$!
 	holders+=("$feed")
 	written "$tmp/copy" && kill -TERM "$cat" && ended "$cat" 0 || return
 	becomes '[(-1, 0)] == [(p.linger_ms, p.nr_receivers) for p in j]' \
 		"$ctl" ports ctl-port --json || return
+	echo go >"$tmp/go" &
+	holders+=("$!")
 	timeout 60 "$ctl" cat ctl-port a --no-create >>"$tmp/copy" ||
 		no "the second ended with $?" || return
 	ended "$feed" 0 && same "$tmp/copy" "$tmp/bytes" || return
@@ -1377,6 +1380,23 @@ shared_block()
 	json 'j.nr_free == 16' "$ctl" show ctl-port --json
 }
 
+long_legend()
+{
+	local name names
+
+	read -ra names < <(printf '%031d ' 1 2 3)
+	for name in "${names[@]}"; do
+		make_port ctl-port "$name" && works "$ctl" feed ctl-port "$name" ||
+			return
+	done
+	works env LC_ALL=C COLUMNS=70 "$ctl" show ctl-port || return
+	grep -Eqx '  > +3  in flight: 0+1 1, \.\.\.' "$tmp/out" ||
+		no "legend: $out" || return
+	for name in "${names[@]}"; do
+		works "$ctl" cat ctl-port "$name" || return
+	done
+}
+
 # The port is named as long as it is there.
 damaged_message()
 {
@@ -1415,6 +1435,7 @@ check "cat ends when it is told to" cat_told_to_end
 check "cat's reader goes" output_lost
 check "feed's input fails" input_lost
 check "a shared block shows" shared_block
+check "a line of the legend has room for all ports" long_legend
 check "a report names the port that has the block" damaged_message
 
 # --- those who may not ---

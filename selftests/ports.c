@@ -68,7 +68,7 @@ FIXTURE_TEARDOWN(ports)
 
 /* Fills messages with blocks that are taken for it, cookies from first on. */
 static void prepare(int fd, struct blockpool_message *messages, __u32 n,
-		 __u64 first)
+		    __u64 first)
 {
 	for (__u32 i = 0; i < n; i++) {
 		int index = pool_take(fd);
@@ -243,44 +243,67 @@ TEST_F(ports, no_room_for_all)
 	pool_check(self->tx, DEPTH + 2);
 }
 
+/* A message made bad in one of some ways, and what is said of it; 0: no more ways. */
+static int spoil(struct blockpool_message *message, int way, __u32 foreign,
+		 __u32 other, __u32 port)
+{
+	switch (way) {
+	case 0:
+		message->index = NR_BLOCKS;
+		return -EINVAL;
+	case 1:
+		message->index = ~0U;
+		return -EINVAL;
+	case 2:
+		message->offset = BLOCK_SIZE + 1;
+		return -EINVAL;
+	case 3:
+		message->length = BLOCK_SIZE + 1;
+		return -EINVAL;
+	case 4:
+		message->offset = 1;
+		message->length = ~0U;
+		return -EINVAL;
+	case 5:
+		message->index = foreign;
+		return -EPERM;
+	case 6:
+		message->index = other;
+		return -EPERM;
+	case 7:
+		message->reply = port;
+		return -EPERM;
+	default:
+		return 0;
+	}
+}
+
 /* One bad message, wherever it is, and nothing moves. */
 TEST_F(ports, nothing_moves)
 {
-	struct blockpool_message good[4], bad;
 	__u32 foreign = pool_take(self->rx);
+	struct blockpool_message good[4];
+	int expected, way, at;
 
 	prepare(self->tx, good, 4, 0);
-	for (int at = 0; at < 4; at++) {
-		for (int kind = 0; kind < 8; kind++) {
-			int expected = -EINVAL;
-
+	for (at = 0; at < 4; at++) {
+		for (way = 0;; way++) {
 			memcpy(self->messages, good, sizeof(good));
-			bad = good[at];
-			switch (kind) {
-			case 0: bad.index = NR_BLOCKS; break;
-			case 1: bad.index = ~0U; break;
-			case 2: bad.offset = BLOCK_SIZE + 1; break;
-			case 3: bad.length = BLOCK_SIZE + 1; break;
-			case 4: bad.offset = 1; bad.length = ~0U; break;
-			case 5: bad.index = foreign; expected = -EPERM; break;
-			case 6: bad.reply = self->out; expected = -EPERM; break;
-			case 7:
-				bad.index = good[(at + 1) % 4].index;
-				expected = -EPERM;
+			expected = spoil(&self->messages[at], way, foreign,
+					 good[(at + 1) % 4].index, self->out);
+			if (!expected)
 				break;
-			}
-			self->messages[at] = bad;
 			EXPECT_EQ(expected, port_send(self->tx, self->out,
 						      self->messages, 4, 0, 0)) {
-				TH_LOG("kind %d at %d", kind, at);
+				TH_LOG("way %d at %d", way, at);
 			}
 		}
 	}
 	EXPECT_EQ(0, look(self->rx, self->in).nr_messages);
 	EXPECT_EQ(0, pool_stats(self->rx).nr_in_flight);
-	for (int i = 0; i < 4; i++)
+	for (at = 0; at < 4; at++)
 		EXPECT_EQ(pool_info(self->tx).client,
-			  owner(self->tx, good[i].index));
+			  owner(self->tx, good[at].index));
 	EXPECT_EQ(4, port_send(self->tx, self->out, good, 4, 0, 0));
 	EXPECT_EQ(4, port_recv(self->rx, self->in, self->messages, 9, 0, 0));
 	give(self->rx, good, 4);
@@ -898,6 +921,30 @@ TEST_F(ports, an_answer_to_nobody)
 	EXPECT_EQ(-ENOENT, port_send_one(self->rx, home, message.index, 0));
 }
 
+/* Who names port after port for its answers does not fill its receiver's memory. */
+TEST_F(ports, answers_to_many)
+{
+	struct blockpool_message message = { .index = pool_take(self->tx) };
+	char name[BLOCKPOOL_NAME_SIZE];
+	int home;
+
+	for (unsigned int i = 0; i < 3 * BLOCKPOOL_PORTS_MAX; i++) {
+		snprintf(name, sizeof(name), "home %u", i);
+		home = make(self->tx, name, 0, 1, 0);
+		ASSERT_LT(0, home);
+		message.reply = home;
+		ASSERT_EQ(1, port_send(self->tx, self->out, &message, 1, 0, 0));
+		ASSERT_EQ(1, port_recv(self->rx, self->in, &message, 1, 0, 0));
+		message.reply = 0;
+		ASSERT_EQ(1, port_send(self->rx, home, &message, 1, 0, 0));
+		ASSERT_EQ(1, port_recv(self->tx, home, &message, 1, 0, 0));
+		ASSERT_EQ(0, port_unbind(self->tx, home));
+	}
+	/* The first of them is forgotten, the last is not. */
+	EXPECT_EQ(-ENOENT, port_unbind(self->rx, self->in + 1));
+	EXPECT_EQ(0, port_unbind(self->rx, home));
+}
+
 /*
  * One block to many
  */
@@ -1172,7 +1219,7 @@ TEST(isolated)
 	index = pool_take(tx);
 	ours = pool_map(tx) + index * 4096;
 	theirs = pool_map(rx) + index * 4096;
-	strcpy(ours, "hello");
+	memcpy(ours, "hello", 6);
 	message.index = index;
 	ASSERT_EQ(1, port_send(tx, in, &message, 1, 0, 0));
 	EXPECT_EQ(SIGBUS, load(ours));
@@ -1206,7 +1253,7 @@ TEST(isolated_share)
 	index = pool_take(tx);
 	ours = pool_map(tx) + index * 4096;
 	theirs = pool_map(rx) + index * 4096;
-	strcpy(ours, "hello");
+	memcpy(ours, "hello", 6);
 	message.index = index;
 	ASSERT_EQ(0, port_share(tx, &in, 1, &message));
 	EXPECT_EQ(SIGBUS, load(ours));

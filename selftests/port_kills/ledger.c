@@ -153,7 +153,7 @@ static void settle(struct note *note, int slot)
 
 static __u32 known(const struct cursor *cursor)
 {
-	return cursor->at & ~UNDER_WAY;
+	return __atomic_load_n(&cursor->at, __ATOMIC_ACQUIRE) & ~UNDER_WAY;
 }
 
 /* Enter what it has noted since the last time, and all if it is dead. */

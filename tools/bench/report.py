@@ -42,8 +42,8 @@ HANDOVER_NOTES = """\
 Messages of 2 KiB from one process to another, each with a CPU of its own: the sender
 writes all of a message, the receiver reads and checks all of it, and whoever has
 nothing to do sleeps. Up to 128 are on their way. A round trip is a message and its
-answer, both waited for. Ratios, within a round, are to seqpacket with one message a
-call and to the ring's round trip.
+answer, both waited for, on one CPU of this machine. Ratios are those within a round, to
+seqpacket with one message a call and to the ring's round trip.
 """
 
 MARK = "<!-- tools/bench/bench readme -->"

@@ -2,7 +2,7 @@
 /*
  * handover - hand messages of 2 KiB to another process, by ports and by other ways
  *
- *   handover WORLD ROUNDS SLICE_MS
+ *   handover WORLD ROUNDS SLICE_MS CASE ...
  *
  * The sender writes all of a message, the receiver reads and checks all of it; each
  * has a processor of its own, if there are two, and sleeps when it has nothing to do.
@@ -48,9 +48,11 @@ static const struct handover_case {
 #define CASES	(sizeof(cases) / sizeof(cases[0]))
 
 static struct {
-	unsigned long count;	/* messages that last a slice */
+	unsigned long count;	/* messages that last a slice; 0: not measured */
 	double samples[ROUNDS_MAX];
 } results[WAYS][CASES];
+
+static bool wanted[CASES];
 
 /* What the processes tell the first of them. */
 static struct {
@@ -226,7 +228,7 @@ static void prepare(const char *world, double slice_ns)
 
 	for (way = 0; way < WAYS; way++) {
 		for (c = 0; c < CASES; c++) {
-			if (cases[c].batch > 1 && !ways[way]->batches)
+			if (!wanted[c] || (cases[c].batch > 1 && !ways[way]->batches))
 				continue;
 			results[way][c].count = calibrate(ways[way], &cases[c], slice_ns);
 			if (!results[way][c].count)
@@ -252,12 +254,24 @@ static void do_round(unsigned int round)
 	}
 }
 
+static void want(const char *name)
+{
+	unsigned int c = 0;
+
+	while (strcmp(name, cases[c].name))
+		if (++c == CASES)
+			errx(2, "no case %s", name);
+	wanted[c] = true;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int rounds, slice_ms, i, c;
 
-	if (argc != 4)
-		errx(2, "usage: handover WORLD ROUNDS SLICE_MS");
+	if (argc < 5)
+		errx(2, "usage: handover WORLD ROUNDS SLICE_MS CASE ...");
+	for (i = 4; argv[i]; i++)
+		want(argv[i]);
 	rounds = (unsigned int)atoi(argv[2]);
 	slice_ms = (unsigned int)atoi(argv[3]);
 	if (!rounds || rounds > ROUNDS_MAX || !slice_ms)
