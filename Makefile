@@ -107,6 +107,12 @@ bench-module: modules	## blockpool_bench.ko, which measures it beside the kernel
 	@cp -asfn $(CURDIR)/tools/bench/kernel/module $(MODDIR)/tools/bench/kernel/
 	$(call user_module,$(MODDIR)/tools/bench/kernel/module)
 
+.PHONY: tcptap-module
+tcptap-module: modules	## blockpool_tap.ko, which sends TCP segments to blockpool-tap
+	@mkdir -p $(MODDIR)/tools/tcptap
+	@cp -asfn $(CURDIR)/tools/tcptap/module $(MODDIR)/tools/tcptap/
+	$(call user_module,$(MODDIR)/tools/tcptap/module)
+
 # --- user side ---
 
 .PHONY: lib
@@ -114,18 +120,21 @@ lib: setup-build	## libblockpool, static and shared
 	@$(MAKE) -s -C lib O='$(O)/lib'
 
 .PHONY: tools
-tools: lib		## blockpoolctl
+tools: lib		## blockpoolctl, blockpool-tap
 	@$(MAKE) -s -C tools/blockpoolctl O='$(O)/tools'
+	@$(MAKE) -s -C tools/tcptap O='$(O)/tcptap'
 
 .PHONY: install
-install: all		## both, with manual pages and pkg-config file (PREFIX, DESTDIR)
+install: all		## all of it, with manual pages and pkg-config file (PREFIX, DESTDIR)
 	$(MAKE) -C lib install O='$(O)/lib'
 	$(MAKE) -C tools/blockpoolctl install O='$(O)/tools'
+	$(MAKE) -C tools/tcptap install O='$(O)/tcptap'
 
 .PHONY: uninstall
 uninstall:		## take them away again (PREFIX, DESTDIR)
 	$(MAKE) -C lib uninstall
 	$(MAKE) -C tools/blockpoolctl uninstall
+	$(MAKE) -C tools/tcptap uninstall
 
 # --- seeing it work ---
 
@@ -142,7 +151,7 @@ selftests: lib source	## the kselftest programs
 	@$(MAKE) -s -C selftests O='$(O)/selftests' KSRC='$(CACHE)/source'
 
 .PHONY: check
-check: setup-check setup-$(GUEST) all peer selftests	## all tests, on this machine and in a guest (KERNEL)
+check: setup-check setup-$(GUEST) all peer tcptap-module selftests	## all tests, on this machine and in a guest (KERNEL)
 	@tools/check
 
 .PHONY: check-host
@@ -150,7 +159,7 @@ check-host: setup-check setup-$(GUEST) all source	## those of them that this mac
 	@tools/check host
 
 .PHONY: check-guest
-check-guest: setup-check setup-$(GUEST) all peer selftests	## those that a guest runs (KERNEL)
+check-guest: setup-check setup-$(GUEST) all peer tcptap-module selftests	## those that a guest runs (KERNEL)
 	@tools/check kernel
 
 .PHONY: check-kernels

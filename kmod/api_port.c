@@ -85,8 +85,7 @@ static int bp_kernel_recv_some(struct blockpool_port *port,
 		own++;
 	}
 	atomic_long_sub(own, &port->pool->nr_in_flight);
-	bp_port_received(port->port, n);
-	bp_port_settle(port->port, n);
+	bp_port_received(port->port, n, n);
 	return n;
 }
 

@@ -42,7 +42,8 @@ static void bp_binding_hear(struct bp_listener *listener)
 	struct bp_binding *binding = container_of(listener, struct bp_binding,
 						  listener);
 
-	wake_up_poll(&binding->bindings->news, EPOLLIN | EPOLLRDNORM);
+	if (wq_has_sleeper(&binding->bindings->news))
+		wake_up_poll(&binding->bindings->news, EPOLLIN | EPOLLRDNORM);
 }
 
 void bp_bindings_init(struct bp_bindings *bindings)

@@ -126,6 +126,10 @@ int bp_port_wait(wait_queue_head_t *queue, bool exclusive, ktime_t until,
 			break;
 		}
 		expired = !schedule_hrtimeout(expires, HRTIMER_MODE_ABS);
+		/* Who was woken is off the queue, and mostly this is all to do. */
+		ret = attempt(arg);
+		if (ret != -EAGAIN)
+			break;
 	}
 	finish_wait(queue, &wait);
 	/* It may have been woken for what it goes without. */
@@ -287,6 +291,9 @@ int bp_port_take(struct bp_port *port, struct bp_message *messages, u32 want,
 	unsigned long flags;
 	int ret = -EAGAIN;
 
+	/* Who waits looks again when the wait queue knows of it. */
+	if (data_race(port->nr) < need && !data_race(port->ended))
+		return -EAGAIN;
 	bp_port_lock(port, &flags);
 	if (port->ended) {
 		ret = -EPIPE;
@@ -299,14 +306,17 @@ int bp_port_take(struct bp_port *port, struct bp_message *messages, u32 want,
 	return ret;
 }
 
-/* So many that were taken are in their receiver's hands. */
-void bp_port_received(struct bp_port *port, u32 n)
+/* So many that were taken are in their receiver's hands, and some do not come back. */
+void bp_port_received(struct bp_port *port, u32 n, u32 settled)
 {
 	unsigned long flags;
 
 	bp_port_lock(port, &flags);
 	port->received += n;
+	port->nr_taken -= settled;
 	bp_port_unlock(port, flags);
+	if (settled)
+		bp_port_relief(port, settled);
 }
 
 /* So many that were taken do not come back. */

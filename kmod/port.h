@@ -138,7 +138,7 @@ void bp_port_refuse(struct bp_port *port, u32 n);
 
 int bp_port_take(struct bp_port *port, struct bp_message *messages, u32 want,
 		 u32 need);
-void bp_port_received(struct bp_port *port, u32 n);
+void bp_port_received(struct bp_port *port, u32 n, u32 settled);
 void bp_port_settle(struct bp_port *port, u32 n);
 void bp_port_put_back(struct bp_port *port, const struct bp_message *messages,
 		      u32 n);

@@ -406,8 +406,7 @@ void bp_recv_commit(struct bp_transfer *transfer, u32 n)
 	}
 	bp_client_got(transfer->client, own);
 	atomic_add(n - own, &transfer->client->shares);
-	bp_port_received(transfer->port, n);
-	bp_port_settle(transfer->port, again ? n - own : n);
+	bp_port_received(transfer->port, n, again ? n - own : n);
 	bp_transfer_end(transfer, BLOCKPOOL_FOUND_RECV);
 }
 

@@ -31,7 +31,7 @@
 #define CLIENT_MAX	12	/* in some scenes: fewer than HOLD */
 #define DEPTH_MAX	24
 #define LINGER_MS	3
-#define DOOMED		4	/* processes in one strike */
+#define DOOMED		6	/* processes in one strike */
 #define STEPS		8	/* fewer than so many a victim is waited for to make */
 #define BIDE_US		10000	/* and the longest that it is waited for */
 #define PAUSE_US	400	/* most from a victim's last awaited step to its death */
