@@ -6,6 +6,7 @@
  * remembered until its block leaves the client: freed, sent on, or gone back to the
  * port with the client's end.
  */
+#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -88,6 +89,13 @@ static void bp_bindings_prune(struct bp_client *client)
 			bp_binding_end(client, binding);
 }
 
+/* Blocks in a port without receivers are nobody's to give back. */
+static bool bp_linger_permitted(const struct blockpool *pool, s32 linger_ms)
+{
+	return (u32)linger_ms <= BLOCKPOOL_LINGER_MAX ||
+	       uid_eq(current_euid(), pool->uid) || capable(CAP_FOWNER);
+}
+
 /* Adds rights to what the client has of a port, if it has anything. */
 static int bp_binding_add(struct bp_client *client, struct bp_port *port,
 			  u32 rights)
@@ -137,7 +145,8 @@ struct bp_port *bp_bind(struct bp_client *client,
 
 	mutex_lock(&ports->lock);
 	port = bp_port_find(ports, attr->name);
-	if (port && !bp_port_permits(port, rights)) {
+	if (port ? !bp_port_permits(port, rights) :
+		   !bp_linger_permitted(client->pool, attr->linger_ms)) {
 		ret = -EACCES;
 	} else if (!port && !(attr->flags & BLOCKPOOL_BIND_CREATE)) {
 		ret = -ENOENT;
@@ -323,7 +332,7 @@ void bp_taken_drop(struct bp_client *client, const u32 *indices, u32 n)
 	u32 i;
 
 	/* Of blocks that the caller has, nobody else adds one or takes it away. */
-	if (xa_empty(&bindings->taken))
+	if (data_race(xa_empty(&bindings->taken)))
 		return;
 	mutex_lock(&bindings->lock);
 	for (i = 0; i < n; i++) {
@@ -350,7 +359,8 @@ void bp_taken_lift(struct bp_client *client, const struct bp_message *messages,
 	struct bp_taken *taken;
 	u32 i;
 
-	if (xa_empty(&bindings->taken))
+	/* Likewise. */
+	if (data_race(xa_empty(&bindings->taken)))
 		return;
 	mutex_lock(&bindings->lock);
 	for (i = 0; i < n; i++) {

@@ -10,6 +10,7 @@
 #ifndef BLOCKPOOL_H
 #define BLOCKPOOL_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 #include <linux/gfp.h>
 #include <uapi/linux/blockpool.h>
@@ -53,7 +54,7 @@ typedef void (*blockpool_handler_t)(struct blockpool_port *port,
 				    void *ctx);
 
 /* In blockpool_port_attr alone: call the handler in softirq context. */
-#define BLOCKPOOL_BIND_SOFTIRQ	(1U << 31)
+#define BLOCKPOOL_BIND_SOFTIRQ	BIT(31)
 
 /**
  * struct blockpool_port_attr - which port, and what it shall be

@@ -146,26 +146,22 @@ int bp_port_wait(wait_queue_head_t *queue, bool exclusive, ktime_t until,
  * In an NMI the lock may be held by whom it interrupted: there the first attempt of
  * a send may fail, and only there.
  */
-static bool bp_port_trylock(struct bp_port *port, unsigned long *flags)
-{
-	if (in_nmi())
-		return IS_ENABLED(CONFIG_SMP) &&
-		       raw_spin_trylock_irqsave(&port->lock, *flags);
-	raw_spin_lock_irqsave(&port->lock, *flags);
-	return true;
-}
+#define bp_port_trylock(port, flags)					\
+	((IS_ENABLED(CONFIG_SMP) || !in_nmi()) &&			\
+	 raw_spin_trylock_irqsave(&(port)->lock, flags))
 
 /* Once an NMI had the lock, its own CPU does not hold it, and others let go of it. */
-static void bp_port_lock(struct bp_port *port, unsigned long *flags)
-{
-	while (!bp_port_trylock(port, flags))
-		cpu_relax();
-}
+#define bp_port_lock(port, flags)					\
+do {									\
+	if (in_nmi())							\
+		while (!bp_port_trylock(port, flags))			\
+			cpu_relax();					\
+	else								\
+		raw_spin_lock_irqsave(&(port)->lock, flags);		\
+} while (0)
 
-static void bp_port_unlock(struct bp_port *port, unsigned long flags)
-{
-	raw_spin_unlock_irqrestore(&port->lock, flags);
-}
+#define bp_port_unlock(port, flags)					\
+	raw_spin_unlock_irqrestore(&(port)->lock, flags)
 
 static u32 bp_port_room(const struct bp_port *port)
 {
@@ -196,8 +192,11 @@ int bp_port_reserve(struct bp_port *port, u32 want, u32 need)
 	int ret = -EAGAIN;
 	u32 room;
 
-	if (!bp_port_trylock(port, &flags))
-		return -EAGAIN;
+	if (!bp_port_trylock(port, flags)) {
+		if (in_nmi())
+			return -EAGAIN;
+		bp_port_lock(port, flags);
+	}
 	room = bp_port_room(port);
 	if (port->ended) {
 		ret = -EPIPE;
@@ -213,7 +212,7 @@ void bp_port_unreserve(struct bp_port *port, u32 n)
 {
 	unsigned long flags;
 
-	bp_port_lock(port, &flags);
+	bp_port_lock(port, flags);
 	port->nr_reserved -= n;
 	bp_port_unlock(port, flags);
 	bp_port_relief(port, n);
@@ -235,7 +234,7 @@ bool bp_port_publish(struct bp_port *port, const struct bp_message *messages,
 	bool ended;
 	u32 i;
 
-	bp_port_lock(port, &flags);
+	bp_port_lock(port, flags);
 	port->nr_reserved -= n;
 	ended = port->ended;
 	for (i = 0; !ended && i < n; i++)
@@ -255,8 +254,11 @@ void bp_port_refuse(struct bp_port *port, u32 n)
 {
 	unsigned long flags;
 
-	if (!bp_port_trylock(port, &flags))
-		return;
+	if (!bp_port_trylock(port, flags)) {
+		if (in_nmi())
+			return;
+		bp_port_lock(port, flags);
+	}
 	port->refused += n;
 	bp_port_unlock(port, flags);
 }
@@ -294,7 +296,7 @@ int bp_port_take(struct bp_port *port, struct bp_message *messages, u32 want,
 	/* Who waits looks again when the wait queue knows of it. */
 	if (data_race(port->nr) < need && !data_race(port->ended))
 		return -EAGAIN;
-	bp_port_lock(port, &flags);
+	bp_port_lock(port, flags);
 	if (port->ended) {
 		ret = -EPIPE;
 	} else if (port->nr >= need) {
@@ -311,7 +313,7 @@ void bp_port_received(struct bp_port *port, u32 n, u32 settled)
 {
 	unsigned long flags;
 
-	bp_port_lock(port, &flags);
+	bp_port_lock(port, flags);
 	port->received += n;
 	port->nr_taken -= settled;
 	bp_port_unlock(port, flags);
@@ -324,7 +326,7 @@ void bp_port_settle(struct bp_port *port, u32 n)
 {
 	unsigned long flags;
 
-	bp_port_lock(port, &flags);
+	bp_port_lock(port, flags);
 	port->nr_taken -= n;
 	bp_port_unlock(port, flags);
 	bp_port_relief(port, n);
@@ -388,7 +390,7 @@ void bp_port_put_back(struct bp_port *port, const struct bp_message *messages,
 	bool ended;
 	u32 i;
 
-	bp_port_lock(port, &flags);
+	bp_port_lock(port, flags);
 	ended = port->ended;
 	port->nr_taken -= n;
 	if (!ended) {
@@ -410,7 +412,7 @@ __poll_t bp_port_poll(struct bp_port *port)
 	__poll_t events = 0;
 	unsigned long flags;
 
-	bp_port_lock(port, &flags);
+	bp_port_lock(port, flags);
 	if (port->nr)
 		events |= EPOLLIN | EPOLLRDNORM;
 	if (port->ended)
@@ -425,7 +427,7 @@ void bp_port_read_stats(struct bp_port *port, struct bp_port_stats *stats)
 {
 	unsigned long flags;
 
-	bp_port_lock(port, &flags);
+	bp_port_lock(port, flags);
 	stats->nr = port->nr;
 	stats->nr_taken = port->nr_taken;
 	stats->max = port->max;
@@ -475,7 +477,7 @@ void bp_port_end(struct bp_port *port)
 	xa_erase(&ports->by_number, port->number);
 	ports->nr--;
 	do {
-		bp_port_lock(port, &flags);
+		bp_port_lock(port, flags);
 		port->ended = true;
 		n = min(port->nr, BP_RETURN_SOME);
 		bp_port_pop(port, some, n);

@@ -48,6 +48,8 @@ static const char *const bp_report_founds[] = {
 	[BLOCKPOOL_FOUND_CHECK] = "a check",
 	[BLOCKPOOL_FOUND_SWEEP] = "the sweep",
 	[BLOCKPOOL_FOUND_FAULT] = "a page fault",
+	[BLOCKPOOL_FOUND_SEND] = "a send",
+	[BLOCKPOOL_FOUND_RECV] = "a receive",
 };
 
 /* Lines of two reports may come mixed: each says whose it is. */

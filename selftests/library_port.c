@@ -608,6 +608,7 @@ TEST_F(port, senders_are_killed)
 
 TEST_F(port, shares)
 {
+	void *block;
 	struct blockpool_port *ports[] = {
 		self->out, lib_bind(self->other, "too", MAKE | SEND),
 	};
@@ -630,9 +631,8 @@ TEST_F(port, shares)
 		drop(self->pool, &self->got[i]);
 	}
 	ASSERT_EQ(frees + 1, lib_stats(self->pool).frees);
-	ASSERT_EQ(EPERM, minus_errno(blockpool_free(
-			self->pool,
-			blockpool_block(self->pool, self->got->index))));
+	block = blockpool_block(self->pool, self->got->index);
+	ASSERT_EQ(EPERM, minus_errno(blockpool_free(self->pool, block)));
 	lib_check(self->pool, 0);
 	ASSERT_EQ(0, blockpool_unbind(ports[1]));
 	ASSERT_EQ(0, blockpool_unbind(too));

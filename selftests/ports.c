@@ -582,14 +582,14 @@ static void poller_waits(int fd, short events, void (*act)(void *), void *arg)
 
 static void send_one(void *arg)
 {
-	FIXTURE_DATA(ports) *self = arg;
+	struct _test_data_ports *self = arg;
 
 	must(port_send_one(self->tx, self->out, pool_take(self->tx), 1) == 1);
 }
 
 static void recv_one(void *arg)
 {
-	FIXTURE_DATA(ports) *self = arg;
+	struct _test_data_ports *self = arg;
 
 	must(port_recv(self->rx, self->in, self->messages, 1, 0, 0) == 1);
 }
@@ -656,6 +656,10 @@ TEST_F(ports, permissions)
 		must(port_bind(other, "drop", PORT_SEND | PORT_RECV) == -EACCES);
 		must(port_bind(other, "mine", PORT_SEND) == -EACCES);
 		must(port_bind(other, "theirs", PORT_MAKE) > 0);
+		must(make(other, "for ever", 0, 1, -1) == -EACCES);
+		must(make(other, "long", 0, 1,
+			  BLOCKPOOL_LINGER_MAX + 1) == -EACCES);
+		must(make(other, "long", 0, 1, BLOCKPOOL_LINGER_MAX) > 0);
 		_exit(0);
 	}
 	EXPECT_EQ(0, child_reap(pid));
@@ -1139,7 +1143,7 @@ TEST_F(ports, the_kernel_receives)
 
 /* Through the kernel and out again; the handler's context is as was asked for. */
 static void through_the_kernel(struct __test_metadata *_metadata,
-			       FIXTURE_DATA(ports) *self, __u32 handler)
+			       struct _test_data_ports *self, __u32 handler)
 {
 	const struct blockpool_peer_port args = {
 		.flags = PORT_MAKE, .depth = NR_BLOCKS, .handler = handler,
@@ -1210,6 +1214,7 @@ TEST(isolated)
 	char name[BLOCKPOOL_NAME_SIZE], *theirs, *ours;
 	int rx = pool_open(O_RDWR), tx, in, index;
 	struct blockpool_message message = {};
+
 	expect_faults();
 	pool_name(name);
 	ASSERT_EQ(0, pool_create_args(rx, name, attr));

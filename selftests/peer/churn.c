@@ -63,6 +63,7 @@ static bool peer_stamp_whole(struct peer_churn *churn,
 	for (i = 0; i < words; i++)
 		if (READ_ONCE(word[i]) != held->stamp)
 			return false;
+	/* As above, the bytes behind the last word. */
 	return !data_race(memcmp(word + words, &held->stamp,
 				 churn->args.length % sizeof(held->stamp)));
 }

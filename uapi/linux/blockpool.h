@@ -56,6 +56,7 @@
 #define BLOCKPOOL_MESSAGES_MAX		1024U		/* in one call */
 #define BLOCKPOOL_DEPTH_MAX		(1U << 16)	/* messages in a port */
 #define BLOCKPOOL_PORTS_MAX		256U		/* of a pool */
+#define BLOCKPOOL_LINGER_MAX		60000		/* ms that any client may ask for */
 
 /* What an owner word says; any other value is the id of a client. */
 #define BLOCKPOOL_OWNER_FREE		0U
@@ -349,7 +350,7 @@ struct blockpool_list_args {
  * struct blockpool_holder_args - ioctl(BLOCKPOOL_IOC_HOLDER), the next client
  * @size: sizeof(struct blockpool_holder_args)
  * @cursor: in: 0 to begin, then as it came back: the client's id
- * @held: out: blocks held
+ * @held: out: blocks held; shares, which count for @limit too, left out
  * @limit: out: most that it may hold, 0 for no limit
  * @pid: out: process that attached it, 0 if not in the caller's pid namespace
  * @uid: out: its effective user then, in the caller's user namespace
@@ -563,7 +564,8 @@ struct blockpool_report_args {
  * @depth: of a port that is made: messages it has room for, 1 to
  *	BLOCKPOOL_DEPTH_MAX; 0 for 256, or nr_blocks if these are fewer
  * @linger_ms: of a port that is made: how long it stays, with its messages, when
- *	the last receiver is gone; 0: not at all, -1: as long as the pool
+ *	the last receiver is gone; 0: not at all, -1: as long as the pool; -1 and more
+ *	than BLOCKPOOL_LINGER_MAX for the pool's owner or CAP_FOWNER (EACCES)
  * @mode: of a port that is made: permission bits, r to receive and w to send, 0 for
  *	0600
  * @port: out: its number in the pool, for SEND and RECV; never 0
@@ -588,7 +590,8 @@ struct blockpool_report_args {
  * takes its room in the port.
  *
  * When its last receiver has gone, and @linger_ms have passed, a port ends: blocks
- * that are left in it go back to the pool, and SEND says EPIPE.
+ * that are left in it go back to the pool, and SEND says EPIPE.  What is in a port
+ * counts for no client's limit; @depth bounds it.
  */
 struct blockpool_bind_args {
 	__u32 size;
