@@ -47,19 +47,25 @@ static void mask_times(char *from)
 	*to = '\0';
 }
 
+/* Who knows the word of a port here knows its name. */
+static const char *port_of(const struct blockpool_report *report)
+{
+	return report->owner == (BLOCKPOOL_OWNER_PORT | 7) ? "box" : NULL;
+}
+
 static void print(const struct blockpool_report *report,
 		  const struct term *term)
 {
 	FILE *out = open_memstream(&text, &length);
 
-	report_print(out, "frames", report, term);
+	report_print(out, "frames", report, port_of(report), term);
 	fclose(out);
 }
 
 static void print_json(const struct blockpool_report *report)
 {
 	stdout = open_memstream(&text, &length);
-	report_json("frames", report);
+	report_json("frames", report, port_of(report));
 	fclose(stdout);
 }
 
@@ -151,6 +157,22 @@ TEST(stale_access)
 	ASSERT_STREQ("frames: report 9: access by one who does not hold it, block 1\n"
 		     "  found by a page fault; it was in quarantine\n"
 		     "  touched at offset 4096\n", text);
+	free(text);
+}
+
+TEST(sent_to_a_port)
+{
+	struct blockpool_report report = {
+		.seq = 5, .kind = BLOCKPOOL_REPORT_OVERRUN,
+		.found = BLOCKPOOL_FOUND_SEND, .index = 1,
+		.owner = BLOCKPOOL_OWNER_PORT | 7,
+	};
+
+	print(&report, &plain);
+	ASSERT_NE(NULL, strstr(text, "found by a send; it was in port 'box'\n"));
+	free(text);
+	print_json(&report);
+	ASSERT_NE(NULL, strstr(text, "\"port_name\":\"box\""));
 	free(text);
 }
 

@@ -241,7 +241,7 @@ def handover_tables(results, show=cell):
     lines = []
     for world in worlds:
         kernel = world.partition("-")[2]
-        where = {"uml": "User-Mode Linux", "native": f"This machine, {platform.release()}"}
+        where = {"uml": "User-Mode Linux", "native": "This machine"}
         lines += [f"{where.get(kernel, f'Linux {kernel} in a guest')}, "
                   f"{results.rounds(world)} rounds:", "",
                   *handover_table(results, world, show)]
