@@ -828,6 +828,21 @@ static int vmalloc_areas(void)
 	return count;
 }
 
+/* KiB of free pages that CPUs keep on lists of their own: MemAvailable leaves them out. */
+static long long pages_of_cpus(void)
+{
+	FILE *file = fopen("/proc/zoneinfo", "re");
+	long long pages = 0, count;
+	char line[256];
+
+	must(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, " count: %lld", &count) == 1)
+			pages += count;
+	fclose(file);
+	return pages * (sysconf(_SC_PAGESIZE) >> 10);
+}
+
 /*
  * With KASAN what was freed stays in the slabs for some time, in quarantine; what
  * is lost there kmemleak tells.
@@ -839,7 +854,7 @@ static struct memory memory_now(void)
 
 	return (struct memory){
 		.available = file_value("/proc/meminfo", "MemAvailable") +
-			     (judged ? slab : 0),
+			     pages_of_cpus() + (judged ? slab : 0),
 		.slab = judged ? 0 : slab,
 		.percpu = file_value("/proc/meminfo", "Percpu"),
 		.vmalloc = file_value("/proc/meminfo", "VmallocUsed"),
