@@ -276,6 +276,9 @@ EXPORT_SYMBOL_GPL(blockpool_alloc);
  * time may slip past that, but not in debug mode; a free of another module's block
  * does: the kernel is one owner.
  *
+ * A block that was received with BLOCKPOOL_MESSAGE_SHARED goes back with its last share.
+ * Such a one is not to be freed in NMI, nor on PREEMPT_RT where one may not sleep.
+ *
  * What is in the block stays there, for whoever takes it or has it mapped: clear
  * what is secret.  After a second user has mapped the pool, blocks are cleared
  * here, in the caller's context.

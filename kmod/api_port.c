@@ -331,6 +331,9 @@ static struct bp_port *bp_kernel_port_find(struct blockpool *pool,
 {
 	struct bp_port *port = bp_port_find(&pool->ports, attr->name);
 
+	if (port && attr->flags & BLOCKPOOL_BIND_CREATE &&
+	    !uid_eq(port->uid, GLOBAL_ROOT_UID))
+		return ERR_PTR(-EEXIST);	/* in disguise */
 	if (port)
 		return port;
 	if (!(attr->flags & BLOCKPOOL_BIND_CREATE))
@@ -369,7 +372,8 @@ static bool bp_kernel_attr_valid(const struct blockpool_port_attr *attr,
  * @ctx: for the handler
  *
  * Context: Process context; may sleep.
- * Return: The port, or -EINVAL, -ENOENT, -ENOMEM as ERR_PTR.
+ * Return: The port, or -EINVAL, -ENOENT, -EEXIST (it is to be made, and a user has
+ *	made one of that name), -ENOMEM as ERR_PTR.
  */
 struct blockpool_port *
 blockpool_port_open(struct blockpool *pool,

@@ -49,10 +49,10 @@ static void bp_binding_hear(struct bp_listener *listener)
 
 void bp_bindings_init(struct bp_bindings *bindings)
 {
-	xa_init(&bindings->by_port);
+	xa_init_flags(&bindings->by_port, XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&bindings->news);
 	mutex_init(&bindings->lock);
-	xa_init(&bindings->taken);
+	xa_init_flags(&bindings->taken, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&bindings->order);
 }
 
@@ -104,6 +104,11 @@ static int bp_binding_add(struct bp_client *client, struct bp_port *port,
 	struct bp_binding *binding = xa_load(&bindings->by_port, port->number);
 
 	lockdep_assert_held(&client->pool->ports.lock);
+	/* Once in a billion ports, a number comes again. */
+	if (binding && binding->port != port) {
+		bp_binding_end(client, binding);
+		binding = NULL;
+	}
 	if (!binding) {
 		if (bindings->nr >= BLOCKPOOL_PORTS_MAX)
 			bp_bindings_prune(client);
@@ -124,6 +129,8 @@ static int bp_binding_add(struct bp_client *client, struct bp_port *port,
 	bp_port_join(port, rights & ~binding->rights, &binding->listener);
 	WRITE_ONCE(binding->rights, binding->rights | rights);
 	binding->count++;
+	/* For what is there already. */
+	bp_binding_hear(&binding->listener);
 	return 0;
 }
 
@@ -166,7 +173,7 @@ struct bp_port *bp_bind(struct bp_client *client,
 }
 
 /* Who receives a message may answer, whatever the mode of the port to answer to. */
-int bp_bind_reply(struct bp_client *client, u32 number)
+int bp_bind_reply(struct bp_client *client, u32 number, bool *bound)
 {
 	struct bp_ports *ports = &client->pool->ports;
 	struct bp_port *port;
@@ -176,6 +183,7 @@ int bp_bind_reply(struct bp_client *client, u32 number)
 	port = xa_load(&ports->by_number, number);
 	if (port)
 		ret = bp_binding_add(client, port, BLOCKPOOL_BIND_SEND);
+	*bound = port && !ret;
 	mutex_unlock(&ports->lock);
 	return ret;
 }

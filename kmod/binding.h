@@ -30,7 +30,7 @@ void bp_bindings_destroy(struct bp_client *client);
 
 struct bp_port *bp_bind(struct bp_client *client,
 			const struct blockpool_port_attr *attr);
-int bp_bind_reply(struct bp_client *client, u32 number);
+int bp_bind_reply(struct bp_client *client, u32 number, bool *bound);
 int bp_unbind(struct bp_client *client, u32 number);
 
 struct bp_port *bp_bound_port(struct bp_client *client, u32 number, u32 right);

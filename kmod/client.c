@@ -111,16 +111,14 @@ static bool bp_client_end_share(struct bp_client *client, u32 index,
 				const struct bp_caller *caller)
 {
 	struct blockpool *pool = client->pool;
-	enum bp_share_left left = bp_share_end(&pool->shares, client->id,
-					       index);
 
-	if (left == BP_SHARE_NONE)
+	if (!bp_share_release(&pool->shares, client->id, index))
 		return false;
 	atomic_dec(&client->shares);
 	atomic_dec(&client->charged);
 	if (pool->flags & BLOCKPOOL_ISOLATED)
 		bp_window_revoke(&client->window, &index, 1);
-	if (left == BP_SHARE_LAST)
+	if (bp_share_end_flight(&pool->shares, index) == BP_SHARE_LAST)
 		bp_share_free(pool, index, cause, caller);
 	return true;
 }

@@ -174,19 +174,34 @@ static vm_fault_t bp_window_fault(struct vm_fault *vmf)
 	return ret;
 }
 
-/* A page that was put in to be read: a share of a block is no more than that. */
+static void bp_window_unmap(const struct bp_window *window, u32 first, u32 n)
+{
+	loff_t stride = window->pool->store.geo.stride;
+	loff_t window_at = (loff_t)window->number << BP_WINDOW_SHIFT;
+
+	unmap_mapping_range(window->mapping, window_at + first * stride,
+			    n * stride, 1);
+}
+
+/*
+ * A page that was put in to be read: a share of a block is no more than that.  If it is
+ * the client's own, another fault puts it in anew: to say here that it may be written to
+ * would hold for what is there when the lock is gone.
+ */
 static vm_fault_t bp_window_mkwrite(struct vm_fault *vmf)
 {
 	struct bp_window *window = vmf->vma->vm_private_data;
 	pgoff_t page = vmf->pgoff - bp_window_first(window);
 	struct bp_extent block = bp_extent_near(window->pool, page);
-	vm_flags_t access;
+	bool may;
 
 	down_read(&window->lock);
-	access = bp_window_reaches(window, &block, page);
+	may = bp_window_reaches(window, &block, page) & VM_WRITE;
+	if (may)
+		bp_window_unmap(window, block.index, 1);
 	up_read(&window->lock);
-	if (access & VM_WRITE)
-		return 0;
+	if (may)
+		return VM_FAULT_NOPAGE;
 	bp_window_report(window, vmf, &block, page);
 	return VM_FAULT_SIGBUS;
 }
@@ -215,15 +230,6 @@ int bp_window_map(struct bp_window *window, struct vm_area_struct *vma)
 	vma->vm_ops = &bp_window_vm_ops;
 	vm_flags_set(vma, VM_PFNMAP | VM_IO);
 	return 0;
-}
-
-static void bp_window_unmap(const struct bp_window *window, u32 first, u32 n)
-{
-	loff_t stride = window->pool->store.geo.stride;
-	loff_t window_at = (loff_t)window->number << BP_WINDOW_SHIFT;
-
-	unmap_mapping_range(window->mapping, window_at + first * stride,
-			    n * stride, 1);
 }
 
 static int bp_index_compare(const void *a, const void *b)

@@ -107,7 +107,7 @@ static struct blockpool *bp_pool_new(const struct blockpool_attr *attr,
 	kref_init(&pool->refs);
 	INIT_LIST_HEAD(&pool->pools);
 	mutex_init(&pool->admission);
-	xa_init_flags(&pool->clients, XA_FLAGS_ALLOC);
+	xa_init_flags(&pool->clients, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	bp_ports_init(&pool->ports);
 	bp_shares_init(&pool->shares);
 	return pool;

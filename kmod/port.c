@@ -105,11 +105,12 @@ int bp_port_wait(wait_queue_head_t *queue, bool exclusive, ktime_t until,
 		 unsigned int state, int (*attempt)(void *arg), void *arg)
 {
 	ktime_t *expires = until == KTIME_MAX ? NULL : &until;
-	bool expired = until <= ktime_get();
+	bool expired = until <= ktime_get(), queued;
 	DEFINE_WAIT(wait);
 	int ret;
 
 	for (;;) {
+		queued = true;
 		if (exclusive)
 			prepare_to_wait_exclusive(queue, &wait, state);
 		else
@@ -127,13 +128,17 @@ int bp_port_wait(wait_queue_head_t *queue, bool exclusive, ktime_t until,
 		}
 		expired = !schedule_hrtimeout(expires, HRTIMER_MODE_ABS);
 		/* Who was woken is off the queue, and mostly this is all to do. */
+		queued = !list_empty_careful(&wait.entry);
 		ret = attempt(arg);
 		if (ret != -EAGAIN)
 			break;
 	}
 	finish_wait(queue, &wait);
-	/* It may have been woken for what it goes without. */
-	if (ret < 0 && exclusive)
+	/*
+	 * It may have been woken for what it goes without, or, still in the queue, for
+	 * more than it has just found.
+	 */
+	if (exclusive && (ret < 0 || queued))
 		wake_up(queue);
 	return ret;
 }
@@ -274,6 +279,19 @@ static void bp_port_pop(struct bp_port *port, struct bp_message *messages, u32 n
 	port->nr -= n;
 }
 
+/*
+ * How many messages bp_port_take() might take now, 0 if it would find too few.  Without
+ * the lock: who waits looks again when the wait queue knows of it.
+ */
+u32 bp_port_offers(struct bp_port *port, u32 want, u32 need)
+{
+	u32 nr = data_race(port->nr);
+
+	if (data_race(port->ended))
+		return need;	/* and be told so */
+	return nr < need ? 0 : min(want, nr);
+}
+
 /**
  * bp_port_take() - take messages out, for now
  * @port: the port
@@ -293,9 +311,6 @@ int bp_port_take(struct bp_port *port, struct bp_message *messages, u32 want,
 	unsigned long flags;
 	int ret = -EAGAIN;
 
-	/* Who waits looks again when the wait queue knows of it. */
-	if (data_race(port->nr) < need && !data_race(port->ended))
-		return -EAGAIN;
 	bp_port_lock(port, flags);
 	if (port->ended) {
 		ret = -EPIPE;
@@ -340,7 +355,7 @@ static bool bp_port_drop(struct bp_port *port, const struct bp_message *message)
 
 	if (bp_message_is_shared(message)) {
 		owner = BLOCKPOOL_OWNER_SHARED;
-		if (bp_share_end_flight(&pool->shares, index, 1) !=
+		if (bp_share_end_flight(&pool->shares, index) !=
 		    BP_SHARE_LAST)
 			return false;
 	}
@@ -516,7 +531,7 @@ static void bp_ports_linger(struct work_struct *work)
 void bp_ports_init(struct bp_ports *ports)
 {
 	mutex_init(&ports->lock);
-	xa_init_flags(&ports->by_number, XA_FLAGS_ALLOC1);
+	xa_init_flags(&ports->by_number, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	INIT_DELAYED_WORK(&ports->linger, bp_ports_linger);
 }
 
@@ -616,7 +631,8 @@ static bool bp_port_attr_valid(const struct blockpool_port_attr *attr)
  * @attr: what it shall be; everything in it is checked
  * @uid: owner
  * @gid: group
- * @charge: charge the calling user's RLIMIT_MEMLOCK
+ * @charge: for a client: charge the calling user's RLIMIT_MEMLOCK, and leave the
+ *	kernel room for more
  *
  * Context: Process context; may sleep.
  * Return: The port, which the list refers to, or -EINVAL, -ENOMEM as ERR_PTR.
@@ -631,7 +647,7 @@ struct bp_port *bp_port_create(struct blockpool *pool,
 	lockdep_assert_held(&ports->lock);
 	if (!bp_port_attr_valid(attr))
 		return ERR_PTR(-EINVAL);
-	if (ports->nr == BLOCKPOOL_PORTS_MAX)
+	if (charge && ports->nr >= BLOCKPOOL_PORTS_MAX)
 		return ERR_PTR(-ENOMEM);
 	port = bp_port_new(pool, attr, charge);
 	if (!port)

@@ -33,10 +33,11 @@ struct blockpool;
 struct blockpool_port_attr;
 struct pid;
 
-/* A message, and who sent it: NULL for the kernel. */
+/* A message, and what belongs to it. */
 struct bp_message {
 	struct blockpool_message user;
-	struct pid *pid;
+	struct pid *pid;	/* who sent it: NULL for the kernel */
+	bool bound;		/* its receiver, to the port for the answer */
 };
 
 /* Who is told that messages came; on a port's list, looked through under RCU. */
@@ -136,6 +137,7 @@ bool bp_port_publish(struct bp_port *port, const struct bp_message *messages,
 		     u32 n);
 void bp_port_refuse(struct bp_port *port, u32 n);
 
+u32 bp_port_offers(struct bp_port *port, u32 want, u32 need);
 int bp_port_take(struct bp_port *port, struct bp_message *messages, u32 want,
 		 u32 need);
 void bp_port_received(struct bp_port *port, u32 n, u32 settled);

@@ -25,9 +25,13 @@ static unsigned long bp_share_key(u32 client, u32 index)
 #define BP_KERNEL_SHARE	BIT(20)	/* one of the kernel's: there are fewer ports */
 #define BP_ALL_SHARES	(BP_KERNEL_SHARE - 1)
 
+/* What a client's entry says: its shares, and those that are about to be its. */
+#define BP_SHARE_DUE	BIT(20)
+#define BP_SHARES_HELD	(BP_SHARE_DUE - 1)
+
 void bp_shares_init(struct bp_shares *shares)
 {
-	xa_init_flags(&shares->table, XA_FLAGS_LOCK_IRQ);
+	xa_init_flags(&shares->table, XA_FLAGS_LOCK_IRQ | XA_FLAGS_ACCOUNT);
 }
 
 void bp_shares_destroy(struct bp_shares *shares)
@@ -73,7 +77,10 @@ static int bp_share_add(struct bp_shares *shares, unsigned long key,
 	return xa_err(entry);
 }
 
-/* One in flight is about to be a client's; 0 or -ENOMEM.  May sleep. */
+/*
+ * One in flight is about to be a client's: bp_share_received() or bp_share_return() must
+ * follow.  0 or -ENOMEM; may sleep.
+ */
 int bp_share_receive(struct bp_shares *shares, u32 client, u32 index)
 {
 	unsigned long key = bp_share_key(client, index);
@@ -82,7 +89,7 @@ int bp_share_receive(struct bp_shares *shares, u32 client, u32 index)
 	/* What is reserved may go again with a share that ends just then. */
 	do {
 		ret = xa_reserve_irq(&shares->table, key, BP_GFP_CHARGED);
-	} while (!ret && bp_share_add(shares, key, 1));
+	} while (!ret && bp_share_add(shares, key, BP_SHARE_DUE));
 	return ret ? -ENOMEM : 0;
 }
 
@@ -100,13 +107,24 @@ static unsigned long bp_share_take(struct bp_shares *shares, unsigned long key,
 	return was;
 }
 
-/* A client could not be told: its share is in flight again. */
+/* It is the client's: an entry that is there and stays, so this takes no memory. */
+void bp_share_received(struct bp_shares *shares, u32 client, u32 index)
+{
+	unsigned long key = bp_share_key(client, index), flags, value;
+
+	xa_lock_irqsave(&shares->table, flags);
+	value = bp_share_read(shares, key) - BP_SHARE_DUE + 1;
+	__xa_store(&shares->table, key, xa_mk_value(value), 0);
+	xa_unlock_irqrestore(&shares->table, flags);
+}
+
+/* The client could not be told. */
 void bp_share_return(struct bp_shares *shares, u32 client, u32 index)
 {
 	unsigned long flags;
 
 	xa_lock_irqsave(&shares->table, flags);
-	bp_share_take(shares, bp_share_key(client, index), 1);
+	bp_share_take(shares, bp_share_key(client, index), BP_SHARE_DUE);
 	xa_unlock_irqrestore(&shares->table, flags);
 }
 
@@ -124,7 +142,8 @@ void bp_share_receive_kernel(struct bp_shares *shares, u32 index)
 /* Whether a client has a share of a block. */
 bool bp_share_held(struct bp_shares *shares, u32 client, u32 index)
 {
-	return bp_share_read(shares, bp_share_key(client, index));
+	return bp_share_read(shares, bp_share_key(client, index)) &
+	       BP_SHARES_HELD;
 }
 
 static enum bp_share_left bp_share_left(struct bp_shares *shares, u32 index,
@@ -135,17 +154,22 @@ static enum bp_share_left bp_share_left(struct bp_shares *shares, u32 index,
 	return was == value ? BP_SHARE_LAST : BP_SHARE_OTHERS;
 }
 
-/* A client's share of a block ends, if it has one. */
-enum bp_share_left bp_share_end(struct bp_shares *shares, u32 client, u32 index)
+/*
+ * A client lets go of a share, if it has one: it is in flight then, until
+ * bp_share_end_flight(), so that what the client could reach can be taken away before
+ * the block is anybody else's.
+ */
+bool bp_share_release(struct bp_shares *shares, u32 client, u32 index)
 {
-	enum bp_share_left left = BP_SHARE_NONE;
-	unsigned long flags;
+	unsigned long key = bp_share_key(client, index), flags;
+	bool held;
 
 	xa_lock_irqsave(&shares->table, flags);
-	if (bp_share_take(shares, bp_share_key(client, index), 1))
-		left = bp_share_left(shares, index, 1);
+	held = bp_share_held(shares, client, index);
+	if (held)
+		bp_share_take(shares, key, 1);
 	xa_unlock_irqrestore(&shares->table, flags);
-	return left;
+	return held;
 }
 
 /* One of the kernel's, if it has any.  Context: Any but NMI. */
@@ -161,14 +185,14 @@ enum bp_share_left bp_share_end_kernel(struct bp_shares *shares, u32 index)
 	return left;
 }
 
-/* Some that nobody will receive.  Context: Any but NMI. */
-enum bp_share_left bp_share_end_flight(struct bp_shares *shares, u32 index, u32 n)
+/* One that nobody has or will have.  Context: Any but NMI. */
+enum bp_share_left bp_share_end_flight(struct bp_shares *shares, u32 index)
 {
 	enum bp_share_left left;
 	unsigned long flags;
 
 	xa_lock_irqsave(&shares->table, flags);
-	left = bp_share_left(shares, index, n);
+	left = bp_share_left(shares, index, 1);
 	xa_unlock_irqrestore(&shares->table, flags);
 	return left;
 }

@@ -3,8 +3,9 @@
  * Shares: blocks that several hold at once, to read, and who holds how many shares of
  * each.  The owner word of such a block is BLOCKPOOL_OWNER_SHARED.
  *
- * A share is in a message on its way, or a client's, or the kernel's.  The last that ends
- * takes the block with it.
+ * A share is in flight, in a message or between two holders, or a client's, or the
+ * kernel's.  The last that ends takes the block with it.  One that is about to be a
+ * client's, who may yet not get it, is in flight and has its place in the client's entry.
  */
 #ifndef BLOCKPOOL_SHARE_H
 #define BLOCKPOOL_SHARE_H
@@ -33,15 +34,14 @@ void bp_shares_destroy(struct bp_shares *shares);
 
 int bp_share_begin(struct bp_shares *shares, u32 index, u32 n);
 int bp_share_receive(struct bp_shares *shares, u32 client, u32 index);
+void bp_share_received(struct bp_shares *shares, u32 client, u32 index);
 void bp_share_return(struct bp_shares *shares, u32 client, u32 index);
 void bp_share_receive_kernel(struct bp_shares *shares, u32 index);
 bool bp_share_held(struct bp_shares *shares, u32 client, u32 index);
 
-enum bp_share_left bp_share_end(struct bp_shares *shares, u32 client,
-				u32 index);
+bool bp_share_release(struct bp_shares *shares, u32 client, u32 index);
 enum bp_share_left bp_share_end_kernel(struct bp_shares *shares, u32 index);
-enum bp_share_left bp_share_end_flight(struct bp_shares *shares, u32 index,
-				       u32 n);
+enum bp_share_left bp_share_end_flight(struct bp_shares *shares, u32 index);
 bool bp_share_next(struct bp_shares *shares, u32 client, u32 *index);
 
 #endif /* BLOCKPOOL_SHARE_H */

@@ -120,6 +120,7 @@ static void bp_transfer_handle(const struct bp_transfer *transfer, u32 n,
 static void bp_message_seal(struct bp_message *message, struct pid *pid)
 {
 	message->pid = get_pid(pid);
+	message->bound = false;
 	message->user.pid = 0;
 	message->user.flags = 0;
 }
@@ -206,7 +207,7 @@ static void bp_share_publish(const struct bp_transfer *transfer,
 	if (bp_port_publish(port, &message, 1))
 		return;
 	put_pid(pid);
-	if (bp_share_end_flight(&pool->shares, message.user.index, 1) ==
+	if (bp_share_end_flight(&pool->shares, message.user.index) ==
 	    BP_SHARE_LAST)
 		bp_share_free(pool, message.user.index, BP_RECLAIMED,
 			      transfer->caller);
@@ -290,17 +291,23 @@ int bp_send(struct bp_transfer *transfer)
 	return ret;
 }
 
-/* Charged before they are the client's: threads side by side keep to its limit. */
+/*
+ * Charged before they are the client's, and only for what there is: threads side by side
+ * keep to its limit, and those that find nothing are in nobody's way.
+ */
 static int bp_recv_attempt(void *arg)
 {
 	const struct bp_transfer *transfer = arg;
 	struct bp_client *client = transfer->client;
-	u32 n = bp_client_charge(client, transfer->n,
-				 transfer->need < transfer->n);
-	int ret = n < transfer->need ? -EDQUOT :
-		  bp_port_take(transfer->port, transfer->messages, n,
-			       transfer->need);
+	u32 n = bp_port_offers(transfer->port, transfer->n, transfer->need);
+	int ret;
 
+	if (!n)
+		return -EAGAIN;
+	n = bp_client_charge(client, n, transfer->need < n);
+	ret = n < transfer->need ? -EDQUOT :
+	      bp_port_take(transfer->port, transfer->messages, n,
+			   transfer->need);
 	atomic_sub(n - max(ret, 0), &client->charged);
 	return ret;
 }
@@ -315,7 +322,7 @@ static void bp_recv_shares_undo(struct bp_transfer *transfer, u32 n)
 					transfer->messages[n].user.index);
 }
 
-/* Shares in flight are counted as the client's. */
+/* Shares in flight are about to be the client's. */
 static int bp_recv_shares(struct bp_transfer *transfer, u32 n)
 {
 	struct bp_client *client = transfer->client;
@@ -335,6 +342,17 @@ static int bp_recv_shares(struct bp_transfer *transfer, u32 n)
 	return ret;
 }
 
+static void bp_recv_replies_undo(struct bp_transfer *transfer, u32 n)
+{
+	struct bp_message *message = transfer->messages;
+
+	for (; n; n--, message++) {
+		if (message->bound)
+			bp_unbind(transfer->client, message->user.reply);
+		message->bound = false;
+	}
+}
+
 /* The messages in the terms of who receives them; what can fail. */
 static int bp_recv_prepare(struct bp_transfer *transfer, u32 n)
 {
@@ -347,7 +365,8 @@ static int bp_recv_prepare(struct bp_transfer *transfer, u32 n)
 		message = &transfer->messages[i].user;
 		message->pid = pid_vnr(transfer->messages[i].pid);
 		if (message->reply)
-			ret = bp_bind_reply(client, message->reply);
+			ret = bp_bind_reply(client, message->reply,
+					    &transfer->messages[i].bound);
 	}
 	ret = ret ?: bp_recv_shares(transfer, n);
 	if (!ret && transfer->port->flags & BLOCKPOOL_BIND_AGAIN) {
@@ -356,6 +375,8 @@ static int bp_recv_prepare(struct bp_transfer *transfer, u32 n)
 		if (ret)
 			bp_recv_shares_undo(transfer, n);
 	}
+	if (ret)
+		bp_recv_replies_undo(transfer, n);
 	return ret;
 }
 
@@ -394,18 +415,22 @@ void bp_recv_commit(struct bp_transfer *transfer, u32 n)
 {
 	bool again = transfer->port->flags & BLOCKPOOL_BIND_AGAIN;
 	u32 word = bp_port_word(transfer->port), own = 0, i;
+	struct bp_client *client = transfer->client;
 
 	bp_transfer_handle(transfer, n, BLOCKPOOL_FOUND_RECV);
 	for (i = 0; i < n; i++) {
 		put_pid(transfer->messages[i].pid);
-		if (bp_message_is_shared(&transfer->messages[i]))
+		if (bp_message_is_shared(&transfer->messages[i])) {
+			atomic_inc(&client->shares);
+			bp_share_received(&client->pool->shares, client->id,
+					  transfer->messages[i].user.index);
 			continue;
+		}
 		WARN_ON_ONCE(!bp_owner_hand(bp_transfer_owner(transfer, i),
-					    word, transfer->client->id));
+					    word, client->id));
 		own++;
 	}
 	bp_client_got(transfer->client, own);
-	atomic_add(n - own, &transfer->client->shares);
 	bp_port_received(transfer->port, n, again ? n - own : n);
 	bp_transfer_end(transfer, BLOCKPOOL_FOUND_RECV);
 }
@@ -416,5 +441,6 @@ void bp_recv_abort(struct bp_transfer *transfer, u32 n)
 	if (transfer->port->flags & BLOCKPOOL_BIND_AGAIN)
 		bp_taken_undo(transfer->client, transfer->messages, n);
 	bp_recv_shares_undo(transfer, n);
+	bp_recv_replies_undo(transfer, n);
 	bp_recv_put_back(transfer, n);
 }

@@ -666,6 +666,9 @@ TEST(limit)
 	ASSERT_LT(0, kept);
 	ASSERT_EQ(CLIENT_MAX, blockpool_recv(in, messages, CLIENT_MAX,
 					     BLOCKPOOL_PORT_ALL, 0));
+	ASSERT_EQ(EAGAIN, recv_errno(in, messages, 1, 0));
+	fill(other, messages, blocks, 1, 0);
+	ASSERT_EQ(1, blockpool_send(out, messages, 1, 0, 0));
 	ASSERT_EQ(EDQUOT, recv_errno(in, messages, 1, 0));
 	ASSERT_EQ(0, blockpool_unbind(out));
 	ASSERT_EQ(0, blockpool_unbind(in));

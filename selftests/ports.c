@@ -625,6 +625,43 @@ TEST_F(ports, epoll_by_edges)
 	close(port);
 }
 
+/* Who sleeps in poll() hears of a port with messages that is bound only then. */
+static void bind_heir(void *arg)
+{
+	struct _test_data_ports *self = arg;
+
+	must(port_bind(self->rx, "heir", PORT_RECV) > 0);
+}
+
+static void end_port(int fd, const char *name);
+
+TEST_F(ports, poll_while_binding)
+{
+	int in = make(self->tx, "heir", 0, 2, LONG_MS);
+
+	must(port_bind(self->tx, "heir", PORT_SEND) == in);
+	ASSERT_EQ(1, port_send_one(self->tx, in, pool_take(self->tx), 1));
+	poller_waits(self->rx, POLLIN, bind_heir, self);
+	end_port(self->rx, "heir");
+}
+
+/* One who finds nothing is not charged for what it wanted. */
+TEST_F(ports, nothing_is_within_the_limit)
+{
+	const struct blockpool_create_args attr = {
+		.block_size = 64, .nr_blocks = 4, .client_max = 1,
+	};
+	int fd = pool_open(O_RDWR), in;
+	char name[BLOCKPOOL_NAME_SIZE];
+
+	pool_name(name);
+	ASSERT_EQ(0, pool_create_args(fd, name, attr));
+	in = make(fd, "inbox", 0, 4, 0);
+	ASSERT_LE(0, pool_take(fd));
+	EXPECT_EQ(-EAGAIN, port_recv(fd, in, self->messages, 1, 0, 0));
+	close(fd);
+}
+
 /*
  * Who may
  */
@@ -1078,6 +1115,34 @@ TEST_F(ports, the_kernel_sends)
 		give(self->rx, self->messages, DEPTH);
 		must(!peer_give(peer, PROCESS, indices[DEPTH]));
 	}
+	close(peer);
+}
+
+/* A name that a user took first is not the kernel's to make. */
+TEST_F(ports, the_kernel_makes_its_own)
+{
+	const struct blockpool_peer_port args = { .flags = PORT_MAKE };
+	int peer = peer_join(self->name);
+	mode_t mode = device_share();
+	char name[BLOCKPOOL_NAME_SIZE];
+	pid_t pid;
+
+	pool_name(name);
+	pid = child_fork();
+	if (!pid) {
+		int fd, port;
+
+		become(USER_A, USER_A);
+		fd = pool_new(name, 64, 4);
+		port = make(fd, "kernel", 0, 4, 0);
+		must(port > 0);
+		must(peer_get(peer, name) == 0);
+		must(peer_port(peer, args, "kernel", "") == -EEXIST);
+		must(peer_port(peer, args, "other", "") > 0);
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_reap(pid));
+	device_restore(mode);
 	close(peer);
 }
 

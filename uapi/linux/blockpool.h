@@ -704,8 +704,8 @@ struct blockpool_send_args {
  * In the order in which they were sent, what is there and at least one; without any
  * EAGAIN, or with BLOCKPOOL_PORT_WAIT it sleeps.  BLOCKPOOL_PORT_ALL: @count, or
  * none.  The blocks are the client's from then on: EDQUOT if that would be more than
- * its limit, with at least one.  What cannot be told to the caller (EFAULT) stays at
- * the head of the port.
+ * its limit with at least one, and there is one.  What cannot be told to the caller
+ * (EFAULT) stays at the head of the port.
  */
 struct blockpool_recv_args {
 	__u32 size;
