@@ -995,7 +995,7 @@ FIXTURE_TEARDOWN(killed)
 }
 
 /* Two, of which one waits for the other. */
-TEST_F(killed, and_locks_nothing)
+TEST_F_TIMEOUT(killed, and_locks_nothing, 240)
 {
 	const struct timespec nap = { .tv_nsec = 3000000 };
 	pid_t pids[2];
