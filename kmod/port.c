@@ -285,10 +285,11 @@ static void bp_port_pop(struct bp_port *port, struct bp_message *messages, u32 n
  */
 u32 bp_port_offers(struct bp_port *port, u32 want, u32 need)
 {
-	u32 nr = data_race(port->nr);
+	u32 nr = data_race(port->nr);	/* as above */
 
+	/* Who takes is told under the lock. */
 	if (data_race(port->ended))
-		return need;	/* and be told so */
+		return need;
 	return nr < need ? 0 : min(want, nr);
 }
 
