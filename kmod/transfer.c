@@ -55,9 +55,19 @@ int bp_send_check(const struct bp_transfer *transfer)
 	return ret;
 }
 
+/* Back from the port to the client. */
+static void bp_send_unclaim(const struct bp_transfer *transfer, u32 n)
+{
+	u32 client = transfer->client->id, i;
+
+	for (i = 0; i < n; i++)
+		bp_owner_hand(bp_transfer_owner(transfer, i),
+			      bp_port_word(transfer->port), client);
+}
+
 /*
- * From the client to the port, or back; all, or none if there is one that it does not
- * hold: it is there twice, or another thread was faster.
+ * From the client to the port; all, or none if there is one that it does not hold: it is
+ * there twice, or another thread was faster.
  */
 static bool bp_send_claim(const struct bp_transfer *transfer, u32 n)
 {
@@ -68,20 +78,9 @@ static bool bp_send_claim(const struct bp_transfer *transfer, u32 n)
 		if (!bp_owner_hand(bp_transfer_owner(transfer, i), client,
 				   word))
 			break;
-	if (i == n)
-		return true;
-	while (i--)
-		bp_owner_hand(bp_transfer_owner(transfer, i), word, client);
-	return false;
-}
-
-static void bp_send_unclaim(const struct bp_transfer *transfer, u32 n)
-{
-	u32 client = transfer->client->id, i;
-
-	for (i = 0; i < n; i++)
-		bp_owner_hand(bp_transfer_owner(transfer, i),
-			      bp_port_word(transfer->port), client);
+	if (i < n)
+		bp_send_unclaim(transfer, i);
+	return i == n;
 }
 
 /* At the end of a call; see whole.c. */
@@ -117,12 +116,13 @@ static void bp_transfer_handle(const struct bp_transfer *transfer, u32 n,
 	}
 }
 
-static void bp_message_seal(struct bp_message *message, struct pid *pid)
+static void bp_message_seal(struct bp_message *message, struct pid *pid,
+			    u32 flags)
 {
 	message->pid = get_pid(pid);
 	message->bound = false;
 	message->user.pid = 0;
-	message->user.flags = 0;
+	message->user.flags = flags;
 }
 
 /* With room reserved for n. */
@@ -141,7 +141,7 @@ static int bp_send_pass(struct bp_transfer *transfer, u32 n)
 	bp_taken_lift(client, transfer->messages, n, &lifted);
 	bp_client_passed(client, n);
 	for (i = 0; i < n; i++)
-		bp_message_seal(&transfer->messages[i], pid);
+		bp_message_seal(&transfer->messages[i], pid, 0);
 	if (bp_port_publish(transfer->port, transfer->messages, n)) {
 		bp_taken_drop_lifted(&lifted);
 		bp_transfer_end(transfer, BLOCKPOOL_FOUND_SEND);
@@ -160,6 +160,12 @@ static int bp_send_pass(struct bp_transfer *transfer, u32 n)
  * Sharing
  */
 
+static void bp_share_unreserve(struct bp_port **ports, u32 n)
+{
+	while (n--)
+		bp_port_unreserve(ports[n], 1);
+}
+
 static int bp_share_reserve(struct bp_port **ports, u32 n)
 {
 	int ret = 0;
@@ -174,8 +180,7 @@ static int bp_share_reserve(struct bp_port **ports, u32 n)
 		return 0;
 	if (ret == -EAGAIN)
 		bp_port_refuse(ports[i], 1);
-	while (i--)
-		bp_port_unreserve(ports[i], 1);
+	bp_share_unreserve(ports, i);
 	return ret;
 }
 
@@ -201,9 +206,7 @@ static void bp_share_publish(const struct bp_transfer *transfer,
 	struct blockpool *pool = transfer->client->pool;
 	struct bp_message message = *transfer->messages;
 
-	message.pid = get_pid(pid);
-	message.user.pid = 0;
-	message.user.flags = BLOCKPOOL_MESSAGE_SHARED;
+	bp_message_seal(&message, pid, BLOCKPOOL_MESSAGE_SHARED);
 	if (bp_port_publish(port, &message, 1))
 		return;
 	put_pid(pid);
@@ -233,8 +236,7 @@ int bp_share(const struct bp_transfer *transfer, struct bp_port **ports, u32 n)
 		return ret;
 	ret = bp_share_claim(client, index, n);
 	if (ret) {
-		for (i = 0; i < n; i++)
-			bp_port_unreserve(ports[i], 1);
+		bp_share_unreserve(ports, n);
 		return ret;
 	}
 	bp_transfer_handle(transfer, 1, BLOCKPOOL_FOUND_SEND);

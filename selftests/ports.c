@@ -1271,74 +1271,69 @@ TEST_F(ports, the_kernel_answers)
  * Isolation: with the block goes the right to touch it
  */
 
-TEST(isolated)
+FIXTURE(isolated)
+{
+	char *ours, *theirs;	/* a block that the sender holds, to both */
+	int rx, tx;
+	__u32 in;
+	struct blockpool_message message;
+};
+
+FIXTURE_SETUP(isolated)
 {
 	const struct blockpool_create_args attr = {
 		.block_size = 4096, .nr_blocks = 4, .flags = BLOCKPOOL_ISOLATED,
 	};
-	char name[BLOCKPOOL_NAME_SIZE], *theirs, *ours;
-	int rx = pool_open(O_RDWR), tx, in, index;
-	struct blockpool_message message = {};
+	char name[BLOCKPOOL_NAME_SIZE];
+	int index;
 
 	expect_faults();
 	pool_name(name);
-	ASSERT_EQ(0, pool_create_args(rx, name, attr));
-	tx = pool_join(name);
-	in = make(rx, "inbox", 0, 4, 0);
-	ASSERT_EQ(in, port_bind(tx, "inbox", PORT_SEND));
-	index = pool_take(tx);
-	ours = pool_map(tx) + index * 4096;
-	theirs = pool_map(rx) + index * 4096;
-	memcpy(ours, "hello", 6);
-	message.index = index;
-	ASSERT_EQ(1, port_send(tx, in, &message, 1, 0, 0));
-	EXPECT_EQ(SIGBUS, load(ours));
-	EXPECT_EQ(SIGBUS, load(theirs));
-	ASSERT_EQ(1, port_recv(rx, in, &message, 1, 0, 0));
-	EXPECT_EQ(SIGBUS, load(ours));
-	EXPECT_EQ(0, store(theirs + 100, 'x'));
-	EXPECT_STREQ("hello", theirs);
-	EXPECT_EQ(0, pool_give(rx, index));
-	close(tx);
-	close(rx);
+	self->rx = pool_open(O_RDWR);
+	ASSERT_EQ(0, pool_create_args(self->rx, name, attr));
+	self->tx = pool_join(name);
+	self->in = make(self->rx, "inbox", 0, 4, 0);
+	ASSERT_EQ(self->in, port_bind(self->tx, "inbox", PORT_SEND));
+	index = pool_take(self->tx);
+	self->ours = pool_map(self->tx) + index * 4096;
+	self->theirs = pool_map(self->rx) + index * 4096;
+	self->message = (struct blockpool_message) { .index = index };
+	memcpy(self->ours, "hello", 6);
+}
+
+FIXTURE_TEARDOWN(isolated)
+{
+	pool_check(self->rx, 0);
+	close(self->tx);
+	close(self->rx);
+}
+
+TEST_F(isolated, sent)
+{
+	ASSERT_EQ(1, port_send(self->tx, self->in, &self->message, 1, 0, 0));
+	EXPECT_EQ(SIGBUS, load(self->ours));
+	EXPECT_EQ(SIGBUS, load(self->theirs));
+	ASSERT_EQ(1, port_recv(self->rx, self->in, &self->message, 1, 0, 0));
+	EXPECT_EQ(SIGBUS, load(self->ours));
+	EXPECT_EQ(0, store(self->theirs + 100, 'x'));
+	EXPECT_STREQ("hello", self->theirs);
+	EXPECT_EQ(0, pool_give(self->rx, self->message.index));
 }
 
 /* A share is to be read. */
-TEST(isolated_share)
+TEST_F(isolated, shared)
 {
-	const struct blockpool_create_args attr = {
-		.block_size = 4096, .nr_blocks = 4, .flags = BLOCKPOOL_ISOLATED,
-	};
-	char name[BLOCKPOOL_NAME_SIZE], *theirs, *ours;
-	struct blockpool_message message = {};
-	int rx = pool_open(O_RDWR), tx, index;
-	__u32 in;
-
-	expect_faults();
-	pool_name(name);
-	ASSERT_EQ(0, pool_create_args(rx, name, attr));
-	tx = pool_join(name);
-	in = make(rx, "inbox", 0, 4, 0);
-	ASSERT_EQ(in, port_bind(tx, "inbox", PORT_SEND));
-	index = pool_take(tx);
-	ours = pool_map(tx) + index * 4096;
-	theirs = pool_map(rx) + index * 4096;
-	memcpy(ours, "hello", 6);
-	message.index = index;
-	ASSERT_EQ(0, port_share(tx, &in, 1, &message));
-	EXPECT_EQ(SIGBUS, load(ours));
-	EXPECT_EQ(SIGBUS, load(theirs));
-	ASSERT_EQ(1, port_recv(rx, in, &message, 1, 0, 0));
-	EXPECT_EQ(SIGBUS, store(theirs, 'x'));
-	EXPECT_EQ(0, load(theirs));
-	EXPECT_STREQ("hello", theirs);
-	EXPECT_EQ(SIGBUS, store(theirs, 'x'));
-	EXPECT_EQ(SIGBUS, load(ours));
-	EXPECT_EQ(0, pool_give(rx, index));
-	EXPECT_EQ(SIGBUS, load(theirs));
-	pool_check(rx, 0);
-	close(tx);
-	close(rx);
+	ASSERT_EQ(0, port_share(self->tx, &self->in, 1, &self->message));
+	EXPECT_EQ(SIGBUS, load(self->ours));
+	EXPECT_EQ(SIGBUS, load(self->theirs));
+	ASSERT_EQ(1, port_recv(self->rx, self->in, &self->message, 1, 0, 0));
+	EXPECT_EQ(SIGBUS, store(self->theirs, 'x'));
+	EXPECT_EQ(0, load(self->theirs));
+	EXPECT_STREQ("hello", self->theirs);
+	EXPECT_EQ(SIGBUS, store(self->theirs, 'x'));
+	EXPECT_EQ(SIGBUS, load(self->ours));
+	EXPECT_EQ(0, pool_give(self->rx, self->message.index));
+	EXPECT_EQ(SIGBUS, load(self->theirs));
 }
 
 TEST_HARNESS_MAIN
