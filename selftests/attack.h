@@ -121,6 +121,15 @@ static inline bool attack_goes_on(struct attack *attack)
 	return attack->done < attack->count;
 }
 
+/*
+ * Whether a run that has not met all that it is for may go on beyond its count: to
+ * ten times as much, so that what is rare does not fail by chance alone.
+ */
+static inline bool attack_may_exceed(const struct attack *attack)
+{
+	return attack->count && attack->done < 10 * attack->count;
+}
+
 /* Says what was done; true if it is what should be done, and something. */
 static inline bool attack_finish(const struct attack *attack)
 {

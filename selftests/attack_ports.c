@@ -399,13 +399,39 @@ static bool failed(const struct killer *killer)
 	       killer->sums.wrong;
 }
 
+static bool met_everywhere(const struct killer *killer)
+{
+	for (int place = 0; place < PLACES; place++)
+		if (!killer->met[place])
+			return false;
+	return killer->holding;
+}
+
+/* What must have happened for the rest to mean something. */
+static bool was_played(const struct killer *killer)
+{
+	const struct ledger_sums *sums = &killer->sums;
+
+	return sums->received && sums->again && sums->answered && sums->shared &&
+	       killer->refused && killer->epipes &&
+	       sums->doubtful < sums->sent / 100;
+}
+
+static bool goes_on(struct killer *killer)
+{
+	if (failed(killer))
+		return false;
+	return attack_goes_on(&killer->attack) ||
+	       (attack_may_exceed(&killer->attack) &&
+		!(met_everywhere(killer) && was_played(killer)));
+}
+
 static void play_scene(struct killer *killer)
 {
 	__u64 end = killer->attack.done + SCENE_KILLS - VICTIMS;
 
 	begin_scene(killer);
-	while (attack_goes_on(&killer->attack) && killer->attack.done < end &&
-	       !failed(killer))
+	while (goes_on(killer) && killer->attack.done < end)
 		strike(killer);
 	end_scene(killer);
 }
@@ -432,39 +458,27 @@ static void begin(struct killer *killer)
  * The judgement
  */
 
-static bool met_everywhere(const struct killer *killer)
-{
-	bool everywhere = true;
-
-	for (int place = 0; place < PLACES; place++) {
-		ksft_print_msg("killed %-26s %8llu\n", places[place],
-			       killer->met[place]);
-		everywhere &= killer->met[place] > 0;
-	}
-	ksft_print_msg("killed with messages in hand   %8llu\n", killer->holding);
-	return everywhere && killer->holding;
-}
-
-/* What must have happened for the rest to mean something. */
-static bool was_played(const struct killer *killer)
+static void tell(const struct killer *killer)
 {
 	const struct ledger_sums *sums = &killer->sums;
 
+	for (int place = 0; place < PLACES; place++)
+		ksft_print_msg("killed %-26s %8llu\n", places[place],
+			       killer->met[place]);
+	ksft_print_msg("killed with messages in hand   %8llu\n", killer->holding);
 	ksft_print_msg("%llu messages sent, %llu received, and %llu again\n",
 		       sums->sent, sums->received, sums->again);
 	ksft_print_msg("%llu answered, %llu shared, %llu in doubt\n",
 		       sums->answered, sums->shared, sums->doubtful);
 	ksft_print_msg("%llu calls refused, %llu told of a port's end\n",
 		       killer->refused, killer->epipes);
-	return sums->received && sums->again && sums->answered && sums->shared &&
-	       killer->refused && killer->epipes &&
-	       sums->doubtful < sums->sent / 100;
 }
 
 static void judge(const struct killer *killer)
 {
 	const struct ledger_sums *sums = &killer->sums;
 
+	tell(killer);
 	ksft_test_result(attack_finish(&killer->attack), "all were killed\n");
 	ksft_test_result(!killer->bad_ends, "nobody ended before\n");
 	ksft_test_result(met_everywhere(killer) && was_played(killer),
@@ -488,7 +502,7 @@ int main(void)
 	ksft_print_header();
 	ksft_set_plan(8);
 	begin(&killer);
-	while (attack_goes_on(&killer.attack) && !failed(&killer))
+	while (goes_on(&killer))
 		play_scene(&killer);
 	judge(&killer);
 	ksft_finished();

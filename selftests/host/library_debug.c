@@ -19,6 +19,7 @@
 #include "blockpool.h"
 #include "model.h"
 #include "model_port.h"
+#include "zlib_stream.h"
 
 #define BLOCK_SIZE	1500	/* no multiple of anything */
 #define NR_BLOCKS	700
@@ -424,22 +425,6 @@ TEST_F(track, stack_goes_on_behind_a_signal_handler)
 }
 
 /* zlib calls back for its memory: a library that was not there at first. */
-struct zlib {
-	const void *next_in;
-	unsigned int avail_in;
-	unsigned long total_in;
-	void *next_out;
-	unsigned int avail_out;
-	unsigned long total_out;
-	const char *msg;
-	void *state;
-	void *(*zalloc)(void *opaque, unsigned int items, unsigned int size);
-	void (*zfree)(void *opaque, void *address);
-	void *opaque;
-	int data_type;
-	unsigned long adler, reserved;
-};
-
 static noinline void *zlib_takes(void *pool, unsigned int items,
 				 unsigned int size)
 {

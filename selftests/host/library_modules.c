@@ -13,29 +13,13 @@
 
 #include "kselftest_harness.h"
 #include "library.h"
+#include "zlib_stream.h"
 
 #define LINE_UNKNOWN	0xffffu
 #define LONG_PATH	3800	/* eight fit into the text, with the program's */
 #define NR_LONG		9
 
 #define noinline	__attribute__((noinline))
-
-/* zlib calls back for its memory. */
-struct zlib {
-	const void *next_in;
-	unsigned int avail_in;
-	unsigned long total_in;
-	void *next_out;
-	unsigned int avail_out;
-	unsigned long total_out;
-	const char *msg;
-	void *state;
-	void *(*zalloc)(void *opaque, unsigned int items, unsigned int size);
-	void (*zfree)(void *opaque, void *address);
-	void *opaque;
-	int data_type;
-	unsigned long adler, reserved;
-};
 
 /* Frame 0 is here, and 1 in who called back. */
 static noinline void *called_back(void *pool, unsigned int items,
