@@ -151,7 +151,7 @@ selftests: lib source	## the kselftest programs
 	@$(MAKE) -s -C selftests O='$(O)/selftests' KSRC='$(CACHE)/source'
 
 .PHONY: check
-check: setup-check setup-$(GUEST) all peer tcptap-module selftests	## all tests, on this machine and in a guest (KERNEL)
+check: setup-check setup-$(GUEST) all peer tcptap-module selftests	## all tests, on this machine and in a guest (KERNEL, TESTS='name ...')
 	@tools/check
 
 .PHONY: check-host
