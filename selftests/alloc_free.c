@@ -9,7 +9,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "pool.h"
 
 #define NR_BLOCKS	8

@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "pool.h"
 
 #define MIB		(1UL << 20)
@@ -111,7 +111,7 @@ FIXTURE_TEARDOWN(most)
 {
 }
 
-TEST_F_TIMEOUT(most, blocks, 120)
+TEST_F(most, blocks)
 {
 	char name[BLOCKPOOL_NAME_SIZE];
 	struct blockpool_stats stats;
@@ -949,7 +949,7 @@ static void one_life(const char *name, __u32 nr_blocks, bool map)
 	close(fd);
 }
 
-TEST_F_TIMEOUT(rounds, lose_nothing, 240)
+TEST_F(rounds, lose_nothing)
 {
 	struct memory before;
 
@@ -998,7 +998,7 @@ static void create_two(const char *name, __u32 nr_blocks)
 	close(creators[1].fd);
 }
 
-TEST_F_TIMEOUT(rounds, lose_nothing_when_two_want_one_name, 240)
+TEST_F(rounds, lose_nothing_when_two_want_one_name)
 {
 	struct memory before;
 
@@ -1011,7 +1011,7 @@ TEST_F_TIMEOUT(rounds, lose_nothing_when_two_want_one_name, 240)
 }
 
 /* Nor by those that do not come about. */
-TEST_F_TIMEOUT(rounds, lose_nothing_when_refused, 240)
+TEST_F(rounds, lose_nothing_when_refused)
 {
 	int root = pool_new(self->name, 64, 1);
 	struct memory before = memory_now();

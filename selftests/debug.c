@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "debug.h"
 #include "peer/user.h"
 
@@ -995,7 +995,7 @@ FIXTURE_TEARDOWN(killed)
 }
 
 /* Two, of which one waits for the other. */
-TEST_F_TIMEOUT(killed, and_locks_nothing, 240)
+TEST_F(killed, and_locks_nothing)
 {
 	const struct timespec nap = { .tv_nsec = 3000000 };
 	pid_t pids[2];

@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "pool.h"
 
 #define NAME	"default"

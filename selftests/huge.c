@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "pool.h"
 
 /* What the page tables of a process hold, mapping by mapping. */

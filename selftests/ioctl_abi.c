@@ -6,7 +6,7 @@
  */
 #include <sys/ioctl.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "pool.h"
 
 #define NR_BLOCKS	64

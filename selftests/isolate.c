@@ -15,14 +15,13 @@
 #include <sys/wait.h>
 
 #include "host/random.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "peer/user.h"
 #include "touch.h"
 
 #define PROCESS		BLOCKPOOL_PEER_PROCESS
 #define RAM_DISK	"/dev/ram0"
 #define WINDOWS		65536	/* the first is no client's */
-#define LONG_SECONDS	240	/* for an emulated machine */
 #define RW		(PROT_READ | PROT_WRITE)
 
 static int new_pool(const char *name, __u32 flags, __u32 block_size,
@@ -812,7 +811,7 @@ static int join_and_map(const char *name)
 	return map == MAP_FAILED ? -fd : fd;
 }
 
-TEST_F_TIMEOUT(held, as_many_clients_as_windows, LONG_SECONDS)
+TEST_F(held, as_many_clients_as_windows)
 {
 	const struct rlimit files = { WINDOWS + 100, WINDOWS + 100 };
 	int n, fd = 0, *fds = calloc(WINDOWS, sizeof(*fds));

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "peer/user.h"
 
 #define PROCESS		BLOCKPOOL_PEER_PROCESS

@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "library.h"
 
 #define BLOCK_SIZE	1500	/* its stride is no power of two */

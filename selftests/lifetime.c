@@ -10,7 +10,7 @@
 #include <sys/vfs.h>
 #include <linux/magic.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "pool.h"
 
 #define NR_BLOCKS	512

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "fail_nth.h"
 #include "module.h"
 

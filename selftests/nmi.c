@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "peer/user.h"
 
 #define PROCESS		BLOCKPOOL_PEER_PROCESS

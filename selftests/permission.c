@@ -7,7 +7,7 @@
 #include <linux/capability.h>
 #include <sys/syscall.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "pool.h"
 
 #define GROUP_A	USER_A

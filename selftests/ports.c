@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "peer/user.h"
 #include "port.h"
 #include "touch.h"

@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "peer/user.h"
 
 #define PROCESS		BLOCKPOOL_PEER_PROCESS

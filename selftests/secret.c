@@ -7,7 +7,7 @@
  */
 #include <signal.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "peer/user.h"
 
 #define NR_BLOCKS	202	/* does not fill the last page */
@@ -416,7 +416,7 @@ static void look(int fd)
 	}
 }
 
-TEST_F_TIMEOUT(secret, spilled_while_the_other_gets_in, 120)
+TEST_F(secret, spilled_while_the_other_gets_in)
 {
 	pid_t a, b;
 	int fd;
@@ -680,7 +680,7 @@ static void churn_stop(int *fds, int n)
 }
 
 /* Of so many blocks that the wiping takes its time. */
-TEST_F_TIMEOUT(secret, spilled_by_the_kernel_while_the_other_gets_in, 120)
+TEST_F(secret, spilled_by_the_kernel_while_the_other_gets_in)
 {
 	int fds[CHURN_CPUS * BLOCKPOOL_PEER_CONTEXTS], n, fd;
 	pid_t a, b;

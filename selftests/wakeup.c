@@ -5,7 +5,7 @@
  */
 #include <sys/epoll.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "peer/user.h"
 
 #define NR_BLOCKS	256U
