@@ -596,6 +596,7 @@ union bp_ioctl_args {
 	struct blockpool_recv_args recv;
 	struct blockpool_share_args share;
 	struct blockpool_port_args port;
+	struct blockpool_call_args call;
 };
 
 struct bp_ioctl_op {
@@ -632,6 +633,7 @@ static const struct bp_ioctl_op bp_ioctl_ops[] = {
 	BP_OP(RECV, recv, false, bp_ioctl_recv),
 	BP_OP(SHARE, share, false, bp_ioctl_share),
 	BP_OP(PORT, port, true, bp_ioctl_port),
+	BP_OP(CALL, call, false, bp_ioctl_call),
 };
 
 long bp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -30,6 +30,7 @@ int bp_ioctl_send(struct file *file, void *arg, void __user *uarg);
 int bp_ioctl_recv(struct file *file, void *arg, void __user *uarg);
 int bp_ioctl_share(struct file *file, void *arg, void __user *uarg);
 int bp_ioctl_port(struct file *file, void *arg, void __user *uarg);
+int bp_ioctl_call(struct file *file, void *arg, void __user *uarg);
 
 long bp_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 

@@ -142,59 +142,91 @@ int bp_ioctl_unbind(struct file *file, void *arg, void __user *uarg)
 }
 
 /*
- * SEND and RECV, whose arguments are laid out alike
+ * SEND, RECV, and CALL, which is both
  */
 
+/* What a call works with; what it receives may lie where lay what it has sent. */
 struct bp_parcel {
-	struct bp_transfer transfer;
+	struct bp_client *client;
 	struct bp_stated stated;
+	struct bp_message *messages;
 	struct bp_message few[BP_FEW_MESSAGES];
 };
 
-static bool bp_transfer_valid(const struct blockpool_send_args *args)
+/* Their arguments are laid out alike. */
+static const struct blockpool_send_args *
+bp_recv_alike(const struct blockpool_recv_args *args)
 {
 	BUILD_BUG_ON(sizeof(struct blockpool_send_args) !=
 		     sizeof(struct blockpool_recv_args));
+	return (const void *)args;
+}
+
+static bool bp_transfer_valid(const struct blockpool_send_args *args)
+{
 	return !(args->flags & ~BP_TRANSFER_FLAGS) && args->count &&
 	       args->count <= BLOCKPOOL_MESSAGES_MAX && !args->__reserved;
 }
 
+/* For up to n messages; the stack is where args say. */
 static int bp_parcel_init(struct bp_parcel *parcel, struct file *file,
-			  const struct blockpool_send_args *args, u32 right)
+			  const struct blockpool_send_args *args, u32 n)
 {
-	struct bp_transfer *transfer = &parcel->transfer;
-	struct bp_client *client = bp_writing_client(file);
 	int ret;
 
-	if (IS_ERR(client))
-		return PTR_ERR(client);
-	transfer->client = client;
-	transfer->caller = &parcel->stated.caller;
-	transfer->n = args->count;
-	transfer->need = args->flags & BLOCKPOOL_PORT_ALL ? args->count : 1;
-	transfer->messages = parcel->few;
-	ret = bp_until(file, args->flags & BLOCKPOOL_PORT_WAIT,
-		       args->timeout_ms, &transfer->until) ?:
-	      bp_stated_init(&parcel->stated, client, args->nr_frames,
+	parcel->messages = parcel->few;
+	parcel->client = bp_writing_client(file);
+	if (IS_ERR(parcel->client))
+		return PTR_ERR(parcel->client);
+	ret = bp_stated_init(&parcel->stated, parcel->client, args->nr_frames,
 			     u64_to_user_ptr(args->frames));
-	if (ret)
+	if (ret || n <= BP_FEW_MESSAGES)
 		return ret;
-	if (args->count > BP_FEW_MESSAGES)
-		transfer->messages = kvmalloc_array(args->count,
-						    sizeof(struct bp_message),
-						    BP_GFP_CHARGED);
-	if (!transfer->messages)
-		return -ENOMEM;
-	transfer->port = bp_bound_port(client, args->port, right);
-	return transfer->port ? 0 : -ENOENT;
+	parcel->messages = kvmalloc_array(n, sizeof(struct bp_message),
+					  BP_GFP_CHARGED);
+	return parcel->messages ? 0 : -ENOMEM;
 }
 
 static void bp_parcel_destroy(struct bp_parcel *parcel)
 {
-	if (parcel->transfer.messages != parcel->few)
-		kvfree(parcel->transfer.messages);
-	if (parcel->transfer.port)
-		bp_port_put(parcel->transfer.port);
+	if (parcel->messages != parcel->few)
+		kvfree(parcel->messages);
+}
+
+static int bp_transfer_until(struct bp_transfer *transfer, struct file *file,
+			     const struct blockpool_send_args *args)
+{
+	return bp_until(file, args->flags & BLOCKPOOL_PORT_WAIT,
+			args->timeout_ms, &transfer->until);
+}
+
+/* All that can be wrong before the messages are looked at. */
+static int bp_transfer_init(struct bp_transfer *transfer, struct file *file,
+			    const struct bp_parcel *parcel,
+			    const struct blockpool_send_args *args, u32 right)
+{
+	struct bp_client *client = parcel->client;
+	int ret = bp_transfer_until(transfer, file, args);
+
+	if (ret)
+		return ret;
+	transfer->client = client;
+	transfer->caller = &parcel->stated.caller;
+	transfer->n = args->count;
+	transfer->need = args->flags & BLOCKPOOL_PORT_ALL ? args->count : 1;
+	transfer->messages = parcel->messages;
+	transfer->port = bp_bound_port(client, args->port, right);
+	if (!transfer->port)
+		return -ENOENT;
+	if (transfer->need > transfer->port->depth)
+		return -EINVAL;
+	return right == BLOCKPOOL_BIND_RECV ? bp_client_admit(client) : 0;
+}
+
+static void bp_transfer_destroy(struct bp_transfer *transfer)
+{
+	if (transfer->port)
+		bp_port_put(transfer->port);
 }
 
 static int bp_messages_from_user(struct bp_message *to, u32 n,
@@ -229,28 +261,25 @@ static int bp_messages_to_user(struct blockpool_message __user *to,
 	return 0;
 }
 
+/* How many, or an error. */
 static int bp_send_from_user(struct bp_transfer *transfer,
 			     const struct blockpool_send_args *args,
 			     u32 __user *udone)
 {
-	int ret;
+	int ret = bp_messages_from_user(transfer->messages, args->count,
+					u64_to_user_ptr(args->messages)) ?:
+		  bp_send_check(transfer) ?:
+		  bp_send(transfer);
 
-	if (transfer->need > transfer->port->depth)
-		return -EINVAL;
-	ret = bp_messages_from_user(transfer->messages, args->count,
-				    u64_to_user_ptr(args->messages)) ?:
-	      bp_send_check(transfer) ?:
-	      bp_send(transfer);
-	if (ret > 0)
-		ret = put_user(ret, udone);
-	return ret;
+	return ret > 0 && put_user(ret, udone) ? -EFAULT : ret;
 }
 
 int bp_ioctl_send(struct file *file, void *arg, void __user *uarg)
 {
 	struct blockpool_send_args __user *uargs = uarg;
 	const struct blockpool_send_args *args = arg;
-	struct bp_parcel parcel = {};
+	struct bp_transfer transfer = {};
+	struct bp_parcel parcel;
 	int ret;
 
 	/* Find out before anything is sent whether it can be reported. */
@@ -258,25 +287,22 @@ int bp_ioctl_send(struct file *file, void *arg, void __user *uarg)
 		return -EFAULT;
 	if (!bp_transfer_valid(args))
 		return -EINVAL;
-	ret = bp_parcel_init(&parcel, file, args, BLOCKPOOL_BIND_SEND) ?:
-	      bp_send_from_user(&parcel.transfer, args, &uargs->done);
+	ret = bp_parcel_init(&parcel, file, args, args->count) ?:
+	      bp_transfer_init(&transfer, file, &parcel, args,
+			       BLOCKPOOL_BIND_SEND) ?:
+	      bp_send_from_user(&transfer, args, &uargs->done);
+	bp_transfer_destroy(&transfer);
 	bp_parcel_destroy(&parcel);
-	return ret;
+	return min(ret, 0);
 }
 
 static int bp_recv_to_user(struct bp_transfer *transfer,
-			   const struct blockpool_recv_args *args,
+			   const struct blockpool_send_args *args,
 			   u32 __user *udone)
 {
 	struct blockpool_message __user *to = u64_to_user_ptr(args->messages);
-	int n, ret;
+	int n = bp_recv(transfer), ret;
 
-	if (transfer->need > transfer->port->depth)
-		return -EINVAL;
-	ret = bp_client_admit(transfer->client);
-	if (ret)
-		return ret;
-	n = bp_recv(transfer);
 	if (n <= 0)
 		return n;
 	ret = bp_messages_to_user(to, transfer->messages, n) ?:
@@ -290,16 +316,78 @@ static int bp_recv_to_user(struct bp_transfer *transfer,
 
 int bp_ioctl_recv(struct file *file, void *arg, void __user *uarg)
 {
+	const struct blockpool_send_args *args = bp_recv_alike(arg);
 	struct blockpool_recv_args __user *uargs = uarg;
-	struct bp_parcel parcel = {};
+	struct bp_transfer transfer = {};
+	struct bp_parcel parcel;
 	int ret;
 
 	if (put_user(0, &uargs->done))
 		return -EFAULT;
-	if (!bp_transfer_valid(arg))
+	if (!bp_transfer_valid(args))
 		return -EINVAL;
-	ret = bp_parcel_init(&parcel, file, arg, BLOCKPOOL_BIND_RECV) ?:
-	      bp_recv_to_user(&parcel.transfer, arg, &uargs->done);
+	ret = bp_parcel_init(&parcel, file, args, args->count) ?:
+	      bp_transfer_init(&transfer, file, &parcel, args,
+			       BLOCKPOOL_BIND_RECV) ?:
+	      bp_recv_to_user(&transfer, args, &uargs->done);
+	bp_transfer_destroy(&transfer);
+	bp_parcel_destroy(&parcel);
+	return ret;
+}
+
+static bool bp_call_valid(const struct blockpool_call_args *args)
+{
+	return !args->__reserved &&
+	       args->send.size == sizeof(args->send) &&
+	       args->recv.size == sizeof(args->recv) &&
+	       !args->recv.nr_frames && !args->recv.frames &&
+	       bp_transfer_valid(&args->send) &&
+	       bp_transfer_valid(bp_recv_alike(&args->recv));
+}
+
+/*
+ * Nothing here says -ERESTARTSYS: a call that was made again would send again.
+ */
+static int bp_call(struct file *file, struct bp_transfer *send,
+		   struct bp_transfer *recv,
+		   const struct blockpool_call_args *args,
+		   struct blockpool_call_args __user *uargs)
+{
+	const struct blockpool_send_args *recv_args = bp_recv_alike(&args->recv);
+	int ret = bp_send_from_user(send, &args->send, &uargs->send.done);
+
+	if (ret < 0)
+		return ret;
+	if (ret < args->send.count)
+		return 0;
+	/* Its time begins only now. */
+	return bp_transfer_until(recv, file, recv_args) ?:
+	       bp_recv_to_user(recv, recv_args, &uargs->recv.done);
+}
+
+int bp_ioctl_call(struct file *file, void *arg, void __user *uarg)
+{
+	struct blockpool_call_args __user *uargs = uarg;
+	const struct blockpool_call_args *args = arg;
+	struct bp_transfer send = {}, recv = {};
+	struct bp_parcel parcel;
+	int ret;
+
+	if (put_user(0, &uargs->send.done) || put_user(0, &uargs->recv.done))
+		return -EFAULT;
+	if (!bp_call_valid(args))
+		return -EINVAL;
+	/* What is wrong with the second half is said before the first is done. */
+	ret = bp_parcel_init(&parcel, file, &args->send,
+			     max(args->send.count, args->recv.count)) ?:
+	      bp_transfer_init(&send, file, &parcel, &args->send,
+			       BLOCKPOOL_BIND_SEND) ?:
+	      bp_transfer_init(&recv, file, &parcel,
+			       bp_recv_alike(&args->recv),
+			       BLOCKPOOL_BIND_RECV) ?:
+	      bp_call(file, &send, &recv, args, uargs);
+	bp_transfer_destroy(&recv);
+	bp_transfer_destroy(&send);
 	bp_parcel_destroy(&parcel);
 	return ret;
 }

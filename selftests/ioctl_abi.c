@@ -599,7 +599,7 @@ TEST(unknown_ioctls)
 
 	pool_name(name);
 	fd = pool_new(name, 64, 1);
-	for (unsigned int nr = _IOC_NR(BLOCKPOOL_IOC_PORT) + 1; nr < 256; nr++) {
+	for (unsigned int nr = _IOC_NR(BLOCKPOOL_IOC_CALL) + 1; nr < 256; nr++) {
 		ASSERT_EQ(-ENOTTY,
 			  pool_ioctl(fd, _IO(BLOCKPOOL_IOC_MAGIC, nr), args));
 	}

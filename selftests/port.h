@@ -44,45 +44,76 @@ static inline int port_unbind(int fd, __u32 port)
 	return pool_ioctl(fd, BLOCKPOOL_IOC_UNBIND, &args);
 }
 
-/* How many, or -errno; timeout_ms 0: without waiting. */
+/* Of SEND or RECV, which are laid out alike; timeout_ms 0: without waiting. */
+#define PORT_ARGS(_type, _port, _messages, _count, _flags, _timeout_ms)	\
+	((struct _type) {						\
+		.size = sizeof(struct _type),				\
+		.flags = (_flags) |					\
+			 ((_timeout_ms) ? BLOCKPOOL_PORT_WAIT : 0),	\
+		.port = (_port),					\
+		.count = (_count),					\
+		.timeout_ms = (_timeout_ms),				\
+		.messages = (uintptr_t)(_messages),			\
+		.done = ~0U,						\
+	})
+
+/* How many, or -errno. */
+static inline int port_move(int fd, unsigned long request, __u32 port,
+			    const struct blockpool_message *messages,
+			    __u32 count, __u32 flags, int timeout_ms)
+{
+	struct blockpool_send_args args =
+		PORT_ARGS(blockpool_send_args, port, messages, count, flags,
+			  timeout_ms);
+	int ret = pool_ioctl(fd, request, &args);
+
+	if (ret && args.done)
+		pool_fatal("ioctl %lx failed by %d with %u done", request, ret,
+			   args.done);
+	return ret ? ret : (int)args.done;
+}
+
 static inline int port_send(int fd, __u32 port,
 			    const struct blockpool_message *messages,
 			    __u32 count, __u32 flags, int timeout_ms)
 {
-	struct blockpool_send_args args = {
-		.size = sizeof(args),
-		.flags = flags | (timeout_ms ? BLOCKPOOL_PORT_WAIT : 0),
-		.port = port,
-		.count = count,
-		.timeout_ms = timeout_ms,
-		.messages = (uintptr_t)messages,
-		.done = ~0U,
-	};
-	int ret = pool_ioctl(fd, BLOCKPOOL_IOC_SEND, &args);
-
-	if (ret && args.done)
-		pool_fatal("SEND failed by %d with %u done", ret, args.done);
-	return ret ? ret : (int)args.done;
+	return port_move(fd, BLOCKPOOL_IOC_SEND, port, messages, count, flags,
+			 timeout_ms);
 }
 
 static inline int port_recv(int fd, __u32 port,
 			    struct blockpool_message *messages, __u32 count,
 			    __u32 flags, int timeout_ms)
 {
-	struct blockpool_recv_args args = {
-		.size = sizeof(args),
-		.flags = flags | (timeout_ms ? BLOCKPOOL_PORT_WAIT : 0),
-		.port = port,
-		.count = count,
-		.timeout_ms = timeout_ms,
-		.messages = (uintptr_t)messages,
-		.done = ~0U,
-	};
-	int ret = pool_ioctl(fd, BLOCKPOOL_IOC_RECV, &args);
+	return port_move(fd, BLOCKPOOL_IOC_RECV, port, messages, count, flags,
+			 timeout_ms);
+}
 
-	if (ret && args.done)
-		pool_fatal("RECV failed by %d with %u done", ret, args.done);
-	return ret ? ret : (int)args.done;
+/* CALL with both halves alike, to be changed before port_call_args(). */
+static inline struct blockpool_call_args
+port_call_halves(__u32 to, const struct blockpool_message *messages, __u32 n,
+		 __u32 from, struct blockpool_message *answers, __u32 nr_answers,
+		 int timeout_ms)
+{
+	return (struct blockpool_call_args) {
+		.size = sizeof(struct blockpool_call_args),
+		.send = PORT_ARGS(blockpool_send_args, to, messages, n, 0,
+				  timeout_ms),
+		.recv = PORT_ARGS(blockpool_recv_args, from, answers, nr_answers,
+				  0, timeout_ms),
+	};
+}
+
+/* 0 or -errno; how many were sent and received is in args. */
+static inline int port_call_args(int fd, struct blockpool_call_args *args)
+{
+	int ret = pool_ioctl(fd, BLOCKPOOL_IOC_CALL, args);
+
+	if (args->recv.done && (ret || args->send.done != args->send.count))
+		pool_fatal("CALL returned %d, sent %u of %u, and received %u",
+			   ret, args->send.done, args->send.count,
+			   args->recv.done);
+	return ret;
 }
 
 /* One message of the whole of a block. */

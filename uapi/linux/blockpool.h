@@ -789,6 +789,33 @@ struct blockpool_port_args {
 	char name[BLOCKPOOL_NAME_SIZE];
 };
 
+/**
+ * struct blockpool_call_args - ioctl(BLOCKPOOL_IOC_CALL), send, and then receive
+ * @size: sizeof(struct blockpool_call_args)
+ * @__reserved: zero
+ * @send: as for SEND, with its own size
+ * @recv: as for RECV, likewise, but for nr_frames and frames, which are zero: the
+ *	stack is what @send says
+ *
+ * For who asks and waits for the answer, or answers and waits for the next request: one
+ * call in the place of two.  Both halves are looked at first: what is wrong with either
+ * means that nothing was sent.  Then it does as SEND does; if fewer than asked for were
+ * sent, it returns 0 with that, and otherwise does as RECV does, whose timeout begins
+ * then.  What is received may lie where the sent messages lay.
+ *
+ * When it fails it may have sent: the done of @send says how many, as it does after
+ * SEND, and what was sent stays sent.  So if that is not 0, ETIMEDOUT, EINTR, EAGAIN,
+ * EDQUOT, EPIPE, EFAULT and whatever else speak of the second half, and RECV is the call
+ * to go on with.  A signal ends it by EINTR and never makes the kernel start it again,
+ * even with SA_RESTART: that would send twice.
+ */
+struct blockpool_call_args {
+	__u32 size;
+	__u32 __reserved;
+	struct blockpool_send_args send;
+	struct blockpool_recv_args recv;
+};
+
 #define BLOCKPOOL_IOC_MAGIC	0xBE
 
 /* The size is in the structure, so that a number stays when one grows. */
@@ -812,5 +839,6 @@ struct blockpool_port_args {
 #define BLOCKPOOL_IOC_RECV	_IO(BLOCKPOOL_IOC_MAGIC, 0x11)
 #define BLOCKPOOL_IOC_SHARE	_IO(BLOCKPOOL_IOC_MAGIC, 0x12)
 #define BLOCKPOOL_IOC_PORT	_IO(BLOCKPOOL_IOC_MAGIC, 0x13)
+#define BLOCKPOOL_IOC_CALL	_IO(BLOCKPOOL_IOC_MAGIC, 0x14)
 
 #endif /* _UAPI_LINUX_BLOCKPOOL_H */
