@@ -214,6 +214,20 @@ int blockpool_recv(struct blockpool_port *port,
 		   unsigned int flags, int timeout_ms);
 
 /*
+ * Send n messages, all or none, and then receive up to nr_answers, as by blockpool_send()
+ * and blockpool_recv(), but by one call of the kernel: for who asks and waits for the
+ * answer, or answers and waits for the next request.  Each half waits up to timeout_ms.
+ * Returns how many were received; 0 if the messages were sent and none was received:
+ * errno tells why, and blockpool_recv() is the call to go on with; -1 if nothing was
+ * sent.  The answers may lie where the messages lay.
+ */
+int blockpool_call(struct blockpool_port *to,
+		   const struct blockpool_message *messages, unsigned int n,
+		   struct blockpool_port *from,
+		   struct blockpool_message *answers, unsigned int nr_answers,
+		   int timeout_ms);
+
+/*
  * Send one message to n ports of one pool, 1 to BLOCKPOOL_PORTS_MAX, or to none.
  * The block is nobody's own then: each receiver gives its share of it back.
  */

@@ -65,43 +65,58 @@ u32 bp_kernel_put(struct blockpool *pool, const u32 *indices, u32 n,
 	return ioctl(pool->fd, BLOCKPOOL_IOC_FREE, &args) ? args.done : n;
 }
 
-/* Whatever else went wrong, what was sent is sent. */
-u32 bp_kernel_send(struct blockpool *pool, u32 port,
-		   const struct blockpool_message *messages, u32 n, u32 flags,
-		   int timeout_ms, const void *caller)
-{
-	u64 frames[BLOCKPOOL_FRAMES_MAX];
-	struct blockpool_send_args args = {
-		.size = sizeof(args),
-		.flags = flags | (timeout_ms ? BLOCKPOOL_PORT_WAIT : 0),
-		.port = port,
-		.count = n,
-		.timeout_ms = timeout_ms,
-		.messages = (uintptr_t)messages,
-		.nr_frames = frames_for(pool, caller, frames),
-		.frames = (uintptr_t)frames,
-	};
+/* The arguments of SEND and RECV are laid out alike. */
+#define MOVE_ARGS(type, move)						\
+	((struct type) {						\
+		.size = sizeof(struct type),				\
+		.flags = (move)->flags |				\
+			 ((move)->timeout_ms ? BLOCKPOOL_PORT_WAIT : 0),\
+		.port = (move)->port,					\
+		.count = (move)->n,					\
+		.timeout_ms = (move)->timeout_ms,			\
+		.messages = (uintptr_t)(move)->messages,		\
+	})
 
-	ioctl(pool->fd, BLOCKPOOL_IOC_SEND, &args);
-	return args.done;
+/* Whatever else goes wrong, what was moved is moved. */
+static void move_messages(struct blockpool *pool, unsigned long request,
+			  struct bp_move *move, const void *caller)
+{
+	struct blockpool_send_args args = MOVE_ARGS(blockpool_send_args, move);
+	u64 frames[BLOCKPOOL_FRAMES_MAX];
+
+	_Static_assert(sizeof(args) == sizeof(struct blockpool_recv_args),
+		       "SEND and RECV are not alike");
+	args.nr_frames = frames_for(pool, caller, frames);
+	args.frames = (uintptr_t)frames;
+	ioctl(pool->fd, request, &args);
+	move->done = args.done;
 }
 
-u32 bp_kernel_recv(struct blockpool *pool, u32 port,
-		   struct blockpool_message *messages, u32 n, u32 flags,
-		   int timeout_ms, const void *caller)
+void bp_kernel_send(struct blockpool *pool, struct bp_move *move,
+		    const void *caller)
+{
+	move_messages(pool, BLOCKPOOL_IOC_SEND, move, caller);
+}
+
+void bp_kernel_recv(struct blockpool *pool, struct bp_move *move,
+		    const void *caller)
+{
+	move_messages(pool, BLOCKPOOL_IOC_RECV, move, caller);
+}
+
+void bp_kernel_call(struct blockpool *pool, struct bp_move *send,
+		    struct bp_move *recv, const void *caller)
 {
 	u64 frames[BLOCKPOOL_FRAMES_MAX];
-	struct blockpool_recv_args args = {
+	struct blockpool_call_args args = {
 		.size = sizeof(args),
-		.flags = flags | (timeout_ms ? BLOCKPOOL_PORT_WAIT : 0),
-		.port = port,
-		.count = n,
-		.timeout_ms = timeout_ms,
-		.messages = (uintptr_t)messages,
-		.nr_frames = frames_for(pool, caller, frames),
-		.frames = (uintptr_t)frames,
+		.send = MOVE_ARGS(blockpool_send_args, send),
+		.recv = MOVE_ARGS(blockpool_recv_args, recv),
 	};
 
-	ioctl(pool->fd, BLOCKPOOL_IOC_RECV, &args);
-	return args.done;
+	args.send.nr_frames = frames_for(pool, caller, frames);
+	args.send.frames = (uintptr_t)frames;
+	ioctl(pool->fd, BLOCKPOOL_IOC_CALL, &args);
+	send->done = args.send.done;
+	recv->done = args.recv.done;
 }

@@ -25,15 +25,23 @@ int bp_kernel_wait(struct blockpool *pool, u32 *index, int timeout_ms,
 u32 bp_kernel_put(struct blockpool *pool, const u32 *indices, u32 n,
 		  const void *caller) bp_hidden;
 
-/*
- * How many messages were sent to a port, or received from it: errno tells why, if
- * none.  Of @flags BLOCKPOOL_PORT_WAIT goes by @timeout_ms.
- */
-u32 bp_kernel_send(struct blockpool *pool, u32 port,
-		   const struct blockpool_message *messages, u32 n, u32 flags,
-		   int timeout_ms, const void *caller) bp_hidden;
-u32 bp_kernel_recv(struct blockpool *pool, u32 port,
-		   struct blockpool_message *messages, u32 n, u32 flags,
-		   int timeout_ms, const void *caller) bp_hidden;
+/* Messages that shall go to a port, or come from one. */
+struct bp_move {
+	u32 port;		/* its number */
+	u32 n;			/* messages at most */
+	u32 flags;		/* but BLOCKPOOL_PORT_WAIT, which is a timeout other than 0 */
+	int timeout_ms;
+	const struct blockpool_message *messages;	/* RECV writes there */
+	u32 done;		/* out: how many were moved; errno tells why none */
+};
+
+void bp_kernel_send(struct blockpool *pool, struct bp_move *move,
+		    const void *caller) bp_hidden;
+void bp_kernel_recv(struct blockpool *pool, struct bp_move *move,
+		    const void *caller) bp_hidden;
+
+/* The one and, if it has sent all, the other; errno is the second's if it has. */
+void bp_kernel_call(struct blockpool *pool, struct bp_move *send,
+		    struct bp_move *recv, const void *caller) bp_hidden;
 
 #endif /* BLOCKPOOL_KERNEL_H */

@@ -251,28 +251,43 @@ static bool is_bad(unsigned int n, unsigned int flags, int timeout_ms)
 	       flags & ~BLOCKPOOL_PORT_ALL || timeout_ms < -1;
 }
 
+/* By SEND, or by CALL if something is to be received then.  Returns how many went. */
+static u32 send_all(struct blockpool *pool, struct bp_move *send,
+		    struct bp_move *recv, const void *caller)
+{
+	const struct blockpool_message *messages = send->messages;
+	unsigned char before[BLOCKPOOL_MESSAGES_MAX];
+	u32 i, given = give_up_all(pool, messages, before, send->n);
+
+	if (given == send->n && recv)
+		bp_kernel_call(pool, send, recv, caller);
+	else if (given == send->n)
+		bp_kernel_send(pool, send, caller);
+	for (i = send->done; i < given; i++)
+		take_back(pool, index_in(&messages[i]), before[i]);
+	if (!send->done)
+		bp_report_sent(pool, messages, send->n, caller);
+	return send->done;
+}
+
 int blockpool_send(struct blockpool_port *port,
 		   const struct blockpool_message *messages, unsigned int n,
 		   unsigned int flags, int timeout_ms)
 {
-	unsigned char before[BLOCKPOOL_MESSAGES_MAX];
 	struct blockpool *pool = port->pool;
-	u32 i, given, done = 0;
+	struct bp_move send = {
+		.port = port->number,
+		.n = n,
+		.flags = flags,
+		.timeout_ms = timeout_ms,
+		.messages = messages,
+	};
 
 	if (inherited(pool))
 		return bp_refuse_inherited(pool, bp_caller());
 	if (is_bad(n, flags, timeout_ms))
 		return fail(EINVAL);
-	given = give_up_all(pool, messages, before, n);
-	if (given == n)
-		done = bp_kernel_send(pool, port->number, messages, n, flags,
-				      timeout_ms, bp_caller());
-	for (i = done; i < given; i++)
-		take_back(pool, index_in(&messages[i]), before[i]);
-	if (done)
-		return (int)done;
-	bp_report_sent(pool, messages, n, bp_caller());
-	return -1;
+	return send_all(pool, &send, NULL, bp_caller()) ? (int)send.done : -1;
 }
 
 int blockpool_share(struct blockpool_port *const *ports, unsigned int n,
@@ -333,30 +348,76 @@ static void take_over(const struct blockpool_port *port,
 	}
 }
 
-/* What this thread's magazine has shall not stand in the way of the limit. */
+/*
+ * What has come is the handle's.  What this thread's magazine has shall not stand in
+ * the way of the limit.  Returns how many, and if there are any, restores errno.
+ */
+static int end_recv(struct blockpool_port *port, struct bp_move *recv, int error,
+		    const void *caller)
+{
+	u32 i;
+
+	if (!recv->done && errno == EDQUOT) {
+		blockpool_flush(port->pool);
+		bp_kernel_recv(port->pool, recv, caller);
+	}
+	for (i = 0; i < recv->done; i++)
+		take_over(port, &recv->messages[i]);
+	if (recv->done)
+		errno = error;
+	return (int)recv->done;
+}
+
 int blockpool_recv(struct blockpool_port *port,
 		   struct blockpool_message *messages, unsigned int n,
 		   unsigned int flags, int timeout_ms)
 {
 	struct blockpool *pool = port->pool;
-	int error = errno;
-	u32 i, done;
+	struct bp_move recv = {
+		.port = port->number,
+		.n = n,
+		.flags = flags,
+		.timeout_ms = timeout_ms,
+		.messages = messages,
+	};
+	int done, error = errno;
 
 	if (inherited(pool))
 		return bp_refuse_inherited(pool, bp_caller());
 	if (is_bad(n, flags, timeout_ms))
 		return fail(EINVAL);
-	done = bp_kernel_recv(pool, port->number, messages, n, flags,
-			      timeout_ms, bp_caller());
-	if (!done && errno == EDQUOT) {
-		blockpool_flush(pool);
-		done = bp_kernel_recv(pool, port->number, messages, n, flags,
-				      timeout_ms, bp_caller());
-	}
-	if (!done)
+	bp_kernel_recv(pool, &recv, bp_caller());
+	done = end_recv(port, &recv, error, bp_caller());
+	return done ? done : -1;
+}
+
+int blockpool_call(struct blockpool_port *to,
+		   const struct blockpool_message *messages, unsigned int n,
+		   struct blockpool_port *from,
+		   struct blockpool_message *answers, unsigned int nr_answers,
+		   int timeout_ms)
+{
+	struct blockpool *pool = to->pool;
+	struct bp_move send = {
+		.port = to->number,
+		.n = n,
+		.flags = BLOCKPOOL_PORT_ALL,
+		.timeout_ms = timeout_ms,
+		.messages = messages,
+	}, recv = {
+		.port = from->number,
+		.n = nr_answers,
+		.timeout_ms = timeout_ms,
+		.messages = answers,
+	};
+	int error = errno;
+
+	if (inherited(pool))
+		return bp_refuse_inherited(pool, bp_caller());
+	if (from->pool != pool || is_bad(n, 0, timeout_ms) ||
+	    is_bad(nr_answers, 0, timeout_ms))
+		return fail(EINVAL);
+	if (!send_all(pool, &send, &recv, bp_caller()))
 		return -1;
-	for (i = 0; i < done; i++)
-		take_over(port, &messages[i]);
-	errno = error;
-	return (int)done;
+	return end_recv(from, &recv, error, bp_caller());
 }

@@ -279,6 +279,72 @@ TEST_F(port, bound_twice)
 	ASSERT_EQ(0, blockpool_free(self->other, self->blocks[0]));
 }
 
+/* Each message comes back on the port that it names, until there are no more. */
+static void answer_all(struct blockpool *pool, struct blockpool_port *in, int rounds)
+{
+	struct blockpool_message message;
+	struct blockpool_port *reply;
+
+	must(blockpool_recv(in, &message, 1, 0, LONG_MS) == 1);
+	reply = blockpool_reply_port(pool, &message);
+	while (--rounds) {
+		message.reply = 0;
+		must(blockpool_call(reply, &message, 1, in, &message, 1,
+				    LONG_MS) == 1);
+	}
+	message.reply = 0;
+	must(blockpool_send(reply, &message, 1, 0, 0) == 1);
+	must(!blockpool_unbind(reply));
+	must(!blockpool_close(pool));
+	_exit(0);
+}
+
+TEST_F(port, call)
+{
+	struct blockpool_port *home = lib_bind(self->other, "home", MAKE);
+	pid_t pid = child_fork();
+	struct blockpool *pool;
+
+	if (!pid) {
+		pool = lib_open(self->name);
+		answer_all(pool, lib_bind(pool, "in", RECV), ROUNDS);
+	}
+	for (int i = 0; i < ROUNDS; i++) {
+		fill(self->other, self->messages, self->blocks, 1, i);
+		self->messages->reply = blockpool_port_number(home);
+		ASSERT_EQ(1, blockpool_call(self->out, self->messages, 1, home,
+					    self->got, 1, LONG_MS));
+		ASSERT_EQ(pid, self->got->pid);
+		ASSERT_TRUE(is_message(self->other, self->got, i));
+		drop(self->other, self->got);
+	}
+	ASSERT_EQ(0, child_reap(pid));
+	ASSERT_EQ(0, blockpool_unbind(home));
+}
+
+TEST_F(port, call_without_answer)
+{
+	struct blockpool_port *home = lib_bind(self->other, "home", MAKE);
+	struct blockpool_port *elsewhere = lib_bind(self->pool, "elsewhere", MAKE);
+
+	fill(self->other, self->messages, self->blocks, DEPTH + 1, 0);
+	ASSERT_EQ(0, blockpool_call(self->out, self->messages, 1, home, self->got,
+				    1, 0));
+	ASSERT_EQ(EAGAIN, errno);
+	ASSERT_EQ(EINVAL, minus_errno(blockpool_call(self->out, self->messages + 1,
+						     1, elsewhere, self->got, 1,
+						     0)));
+	ASSERT_EQ(EAGAIN, minus_errno(blockpool_call(self->out, self->messages + 1,
+						     DEPTH, home, self->got, 1,
+						     0)));
+	for (int i = 1; i <= DEPTH; i++)
+		ASSERT_EQ(0, blockpool_free(self->other, self->blocks[i]));
+	ASSERT_EQ(1, blockpool_recv(self->in, self->got, 1, 0, 0));
+	drop(self->pool, self->got);
+	ASSERT_EQ(0, blockpool_unbind(elsewhere));
+	ASSERT_EQ(0, blockpool_unbind(home));
+}
+
 /*
  * Other threads
  */
@@ -444,6 +510,8 @@ static void use_in_child(struct blockpool *pool, struct blockpool_port *port,
 	got.reply = 1;
 	must(minus_errno(blockpool_send(port, message, 1, 0, 0)) == ECHILD);
 	must(minus_errno(blockpool_recv(port, &got, 1, 0, 0)) == ECHILD);
+	must(minus_errno(blockpool_call(port, message, 1, port, &got, 1, 0)) ==
+	     ECHILD);
 	must(minus_errno(blockpool_share(&port, 1, message)) == ECHILD);
 	must(minus_errno(blockpool_port_fd(port)) == ECHILD);
 	must(!blockpool_port_number(port) && errno == ECHILD);

@@ -342,6 +342,96 @@ TEST_F(port, limit)
 }
 
 /*
+ * Both in one call
+ */
+
+static int call(struct _test_data_port *self, int n, int nr_answers, int timeout_ms)
+{
+	return blockpool_call(self->port, self->messages, n, self->port,
+			      self->messages, nr_answers, timeout_ms);
+}
+
+/* All or none go, and what comes is held; a success leaves errno alone. */
+TEST_F(port, call)
+{
+	fill(self->pool, self->messages, self->blocks, BATCH);
+	errno = 0;
+	ASSERT_EQ(2, call(self, BATCH, 2, 77));
+	EXPECT_EQ(0, errno);
+	EXPECT_EQ((__u32)(BLOCKPOOL_PORT_ALL | BLOCKPOOL_PORT_WAIT),
+		  model.call_flags);
+	EXPECT_EQ((__u32)BLOCKPOOL_PORT_WAIT, model.port_flags);
+	EXPECT_EQ(77, model.timeout_ms);
+	EXPECT_EQ(MODEL_PID, self->messages[1].pid);
+	EXPECT_TRUE(goes_into_magazine(self->pool, self->blocks[0]));
+	EXPECT_TRUE(goes_into_magazine(self->pool, self->blocks[1]));
+	EXPECT_ERRNO(EPERM, blockpool_free(self->pool, self->blocks[2]) == -1);
+}
+
+/* Sent and nothing received is told from nothing sent. */
+TEST_F(port, call_without_answer)
+{
+	struct blockpool_port *silent = bind_in(self->pool, "silent", 0);
+	struct blockpool_message *messages = self->messages, got;
+
+	fill(self->pool, messages, self->blocks, 2);
+	EXPECT_ERRNO(EAGAIN, !blockpool_call(self->port, messages, 1, silent,
+					     &got, 1, 0));
+	EXPECT_EQ(0u, model.call_flags & BLOCKPOOL_PORT_WAIT);
+	EXPECT_ERRNO(ETIMEDOUT, !blockpool_call(self->port, messages + 1, 1, silent,
+						&got, 1, 5));
+	EXPECT_ERRNO(EPERM, blockpool_free(self->pool, self->blocks[0]) == -1);
+	EXPECT_ERRNO(EPERM, blockpool_free(self->pool, self->blocks[1]) == -1);
+	EXPECT_EQ(2, blockpool_recv(self->port, messages, 2, 0, 0));
+	EXPECT_EQ(0, blockpool_unbind(silent));
+}
+
+TEST_F(port, call_sends_nothing)
+{
+	struct blockpool_message *messages = self->messages;
+
+	fill(self->pool, messages, self->blocks, MODEL_DEPTH - 1);
+	ASSERT_LT(0, blockpool_send(self->port, messages, MODEL_DEPTH - 1, 0, 0));
+	fill(self->pool, messages, self->blocks, 2);
+	EXPECT_ERRNO(EAGAIN, call(self, 2, 1, 0) == -1);
+	EXPECT_TRUE(goes_into_magazine(self->pool, self->blocks[0]));
+	EXPECT_ERRNO(EPERM, call(self, 1, 1, 0) == -1);
+	EXPECT_TRUE(goes_into_magazine(self->pool, self->blocks[1]));
+}
+
+TEST_F(port, call_arguments)
+{
+	struct blockpool *other = blockpool_open("pool", O_RDWR);
+	struct blockpool_port *elsewhere = bind_in(other, "elsewhere", 0);
+	struct blockpool_message *messages = self->messages;
+
+	fill(self->pool, messages, self->blocks, 1);
+	model.port_flags = ~0u;
+	EXPECT_ERRNO(EINVAL, call(self, 0, 1, 0) == -1);
+	EXPECT_ERRNO(EINVAL, call(self, 1, 0, 0) == -1);
+	EXPECT_ERRNO(EINVAL, call(self, 1, BLOCKPOOL_MESSAGES_MAX + 1, 0) == -1);
+	EXPECT_ERRNO(EINVAL, call(self, 1, 1, -2) == -1);
+	EXPECT_ERRNO(EINVAL, blockpool_call(self->port, messages, 1, elsewhere,
+					    messages, 1, 0) == -1);
+	EXPECT_EQ(~0u, model.port_flags);
+	EXPECT_TRUE(goes_into_magazine(self->pool, self->blocks[0]));
+	blockpool_unbind(elsewhere);
+	blockpool_close(other);
+}
+
+/* The second half is tried again without what the magazine has. */
+TEST_F(port, call_limit)
+{
+	fill(self->pool, self->messages, self->blocks, 2);
+	ASSERT_EQ(2, blockpool_send(self->port, self->messages, 2, 0, 0));
+	fill(self->pool, self->messages, self->blocks, 1);
+	ASSERT_LT(1, model_held());
+	model.client_max = 2;
+	ASSERT_EQ(2, call(self, 1, 2, 0));
+	EXPECT_EQ(2u, model_held());
+}
+
+/*
  * Blocks that are not there to be sent
  */
 

@@ -49,7 +49,8 @@ struct model {
 	struct blockpool_bind_args bound;	/* as the last BIND was called */
 	int bound_fd;			/* that it gave */
 	unsigned int nr_unbinds;
-	__u32 port_flags;		/* of the last SEND or RECV */
+	__u32 port_flags;		/* of the last SEND or RECV, alone or in a CALL */
+	__u32 call_flags;		/* of the SEND in the last CALL */
 	unsigned int nr_modules;	/* MODULES so far, and what the last said */
 	char modules[BLOCKPOOL_MODULES_SIZE + 1];
 };

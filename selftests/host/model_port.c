@@ -210,6 +210,26 @@ static int recv_messages(struct blockpool_recv_args *args)
 	return 0;
 }
 
+/* Both halves are looked at first, as far as the library can get them wrong. */
+static int call_messages(struct blockpool_call_args *args)
+{
+	struct port *from = args->recv.port ? port_numbered(args->recv.port) : NULL;
+	int error;
+
+	if (args->size != sizeof(*args) || args->__reserved ||
+	    args->send.size != sizeof(args->send) ||
+	    args->recv.size != sizeof(args->recv) ||
+	    args->recv.nr_frames || args->recv.frames)
+		return EINVAL;
+	if (!from)
+		return ENOENT;
+	model.call_flags = args->send.flags;
+	error = send_messages(&args->send);
+	if (error || args->send.done < args->send.count)
+		return error;
+	return recv_messages(&args->recv);
+}
+
 static int share_message(const struct blockpool_share_args *args)
 {
 	const __u32 *numbers = (void *)(uintptr_t)args->ports;
@@ -247,6 +267,7 @@ int model_port_ioctl(unsigned long request, void *arg)
 	case BLOCKPOOL_IOC_SEND:	return send_messages(arg);
 	case BLOCKPOOL_IOC_RECV:	return recv_messages(arg);
 	case BLOCKPOOL_IOC_SHARE:	return share_message(arg);
+	case BLOCKPOOL_IOC_CALL:	return call_messages(arg);
 	default:			return ENOTTY;
 	}
 }
