@@ -65,7 +65,10 @@ LIMITS = [
 HANDOVER_LIMITS = [
     ("ports, 32 a call / AF_UNIX seqpacket, one a call", 0.25,
      handover("blockpool ports", "batch32"), handover("AF_UNIX seqpacket", "single")),
-    ("ports, round trip / shared memory ring, eventfd", 1.1,
+    ("ports, round trip by CALL / shared memory ring, eventfd", 1.1,
+     handover("blockpool ports, CALL", "roundtrip"),
+     handover("shared memory ring, eventfd", "roundtrip")),
+    ("ports, round trip by SEND and RECV / shared memory ring, eventfd", 1.1,
      handover("blockpool ports", "roundtrip"),
      handover("shared memory ring, eventfd", "roundtrip")),
 ]

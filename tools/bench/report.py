@@ -226,7 +226,7 @@ def handover_table(results, world, show):
     for subject in results.subjects(world):
         single, batch, back = (samples(subject, case)
                                for case in ("single", "batch32", "roundtrip"))
-        if single:
+        if single or back:
             rows.append([subject, show(single), brief(ratios(single, stream)),
                          show(batch), brief(ratios(batch, stream)),
                          show(samples(subject, "roundtrip", 0.001)),

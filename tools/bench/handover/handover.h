@@ -28,6 +28,9 @@
  * @join: called in each side before all else; optional
  * @send: fill n messages with the numbers from first on and send them; may sleep
  * @receive: receive n messages, n as they were sent, and check them; may sleep
+ * @call: fill and send a message with one number, and receive and check one with
+ *	another from the other lane, by one call; optional: a way that has it is
+ *	measured in round trips only
  * @leave: called in each side after all else; optional
  *
  * All but open end the process if anything goes wrong.
@@ -39,10 +42,11 @@ struct way {
 	void (*join)(unsigned int side);
 	void (*send)(unsigned int lane, unsigned int n, uint64_t first);
 	void (*receive)(unsigned int lane, unsigned int n, uint64_t first);
+	void (*call)(unsigned int lane, uint64_t number, uint64_t answer);
 	void (*leave)(unsigned int side);
 };
 
-extern const struct way way_ports, way_pipe, way_datagram, way_seqpacket, way_mq,
+extern const struct way way_ports, way_ports_call, way_pipe, way_datagram, way_seqpacket, way_mq,
 	way_ring, way_msg_ring;
 
 /* Each message is answered: who has sent one will wait next. */

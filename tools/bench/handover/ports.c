@@ -66,9 +66,9 @@ static void ports_join(unsigned int side)
 	}
 }
 
-static void ports_send(unsigned int lane, unsigned int n, uint64_t first)
+/* Takes blocks for n messages and writes these. */
+static void prepare(struct blockpool_message *list, unsigned int n, uint64_t first)
 {
-	struct blockpool_message list[BATCH] = {};
 	void *blocks[BATCH];
 	unsigned int i;
 
@@ -76,21 +76,19 @@ static void ports_send(unsigned int lane, unsigned int n, uint64_t first)
 		err(1, "no blocks");
 	for (i = 0; i < n; i++) {
 		message_fill(blocks[i], first + i);
-		list[i].index = blockpool_index(pool, blocks[i]);
-		list[i].length = SIZE;
+		list[i] = (struct blockpool_message) {
+			.index = blockpool_index(pool, blocks[i]),
+			.length = SIZE,
+		};
 	}
-	if (blockpool_send(ports[lane], list, n, BLOCKPOOL_PORT_ALL, -1) != (int)n)
-		err(1, "send");
 }
 
-static void ports_receive(unsigned int lane, unsigned int n, uint64_t first)
+/* Reads n messages and gives their blocks back. */
+static void consume(const struct blockpool_message *list, unsigned int n, uint64_t first)
 {
-	struct blockpool_message list[BATCH];
 	void *blocks[BATCH];
 	unsigned int i;
 
-	if (blockpool_recv(ports[lane], list, n, BLOCKPOOL_PORT_ALL, -1) != (int)n)
-		err(1, "recv");
 	for (i = 0; i < n; i++) {
 		blocks[i] = blockpool_block(pool, list[i].index);
 		if (!blocks[i] || list[i].offset || list[i].length != SIZE)
@@ -101,6 +99,34 @@ static void ports_receive(unsigned int lane, unsigned int n, uint64_t first)
 		err(1, "free");
 }
 
+static void ports_send(unsigned int lane, unsigned int n, uint64_t first)
+{
+	struct blockpool_message list[BATCH];
+
+	prepare(list, n, first);
+	if (blockpool_send(ports[lane], list, n, BLOCKPOOL_PORT_ALL, -1) != (int)n)
+		err(1, "send");
+}
+
+static void ports_receive(unsigned int lane, unsigned int n, uint64_t first)
+{
+	struct blockpool_message list[BATCH];
+
+	if (blockpool_recv(ports[lane], list, n, BLOCKPOOL_PORT_ALL, -1) != (int)n)
+		err(1, "recv");
+	consume(list, n, first);
+}
+
+static void ports_call(unsigned int lane, uint64_t number, uint64_t answer)
+{
+	struct blockpool_message message;
+
+	prepare(&message, 1, number);
+	if (blockpool_call(ports[lane], &message, 1, ports[!lane], &message, 1, -1) != 1)
+		err(1, "call");
+	consume(&message, 1, answer);
+}
+
 const struct way way_ports = {
 	.name = "blockpool ports",
 	.batches = true,
@@ -108,4 +134,13 @@ const struct way way_ports = {
 	.join = ports_join,
 	.send = ports_send,
 	.receive = ports_receive,
+};
+
+const struct way way_ports_call = {
+	.name = "blockpool ports, CALL",
+	.open = open_ports,
+	.join = ports_join,
+	.send = ports_send,
+	.receive = ports_receive,
+	.call = ports_call,
 };
