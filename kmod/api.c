@@ -10,6 +10,7 @@
 #include "blockpool.h"
 #include "owner.h"
 #include "pool.h"
+#include "trace.h"
 #include "whole.h"
 
 /**
@@ -81,7 +82,8 @@ static int bp_kernel_take_depot(struct blockpool *pool, gfp_t gfp,
 {
 	if (!gfpflags_allow_blocking(gfp))
 		return bp_stock_take_atomic(&pool->stock, indices, n);
-	return bp_stock_take_wait(&pool->stock, indices, n, KTIME_MAX, true);
+	return bp_stock_take_wait(&pool->stock, indices, n, KTIME_MAX,
+				  BLOCKPOOL_OWNER_KERNEL);
 }
 
 /*
@@ -124,40 +126,56 @@ static int bp_kernel_take(struct blockpool *pool, gfp_t gfp, u32 *indices,
 }
 
 /*
- * Ends a share that the kernel has of a block; false if it has none.  The block is to be
- * given back if it was the last: else index is BLOCKPOOL_NO_INDEX then.
+ * Ends a share that the kernel has of a block, and gives that back if it was the last;
+ * false if it has none.
  */
-static bool bp_kernel_end_share(struct blockpool *pool, u32 *index)
+static bool bp_kernel_end_share(struct blockpool *pool, u32 index)
 {
-	enum bp_share_left left;
+	int left;
 
-	if (*index == BLOCKPOOL_NO_INDEX || in_nmi() ||
-	    READ_ONCE(pool->owners[*index]) != BLOCKPOOL_OWNER_SHARED)
+	if (index == BLOCKPOOL_NO_INDEX || in_nmi() ||
+	    READ_ONCE(pool->owners[index]) != BLOCKPOOL_OWNER_SHARED)
 		return false;
-	left = bp_share_end_kernel(&pool->shares, *index);
-	if (left == BP_SHARE_LAST) {
-		WRITE_ONCE(pool->owners[*index], BLOCKPOOL_OWNER_FREE);
-		atomic_long_dec(&pool->nr_in_flight);
-	} else if (left == BP_SHARE_OTHERS) {
-		*index = BLOCKPOOL_NO_INDEX;
-	}
-	return left != BP_SHARE_NONE;
+	left = bp_share_end_kernel(&pool->shares, index);
+	if (left < 0)
+		return false;
+	if (!left)
+		WRITE_ONCE(pool->owners[index], BLOCKPOOL_OWNER_FREE);
+	trace_unshare(bp_pool_number(pool), BLOCKPOOL_OWNER_KERNEL, index, left);
+	if (left)
+		return true;
+	atomic_long_dec(&pool->nr_in_flight);
+	if (pool->debug)
+		bp_pool_give_debug(pool, &index, 1, BP_FREED,
+				   &bp_caller_kernel);
+	else
+		bp_pool_give_here(pool, &index, 1);
+	return true;
 }
 
-/* The index of a block that the kernel gives back, or BLOCKPOOL_NO_INDEX. */
-static u32 bp_kernel_release(struct blockpool *pool, const void *block,
-			     void *caller)
+static void bp_kernel_refuse(struct blockpool *pool, u32 index, u32 owner)
 {
-	u32 index = bp_store_find(&pool->store, block);
+	atomic_long_inc(&pool->refused);
+	trace_refused(bp_pool_number(pool), index, bp_refusal_of(index, owner),
+		      BLOCKPOOL_OWNER_KERNEL, owner);
+}
+
+/* The index of a block that is to be given back, or BLOCKPOOL_NO_INDEX. */
+static u32 bp_kernel_release(struct blockpool *pool, const void *block,
+			     unsigned long ip)
+{
+	u32 index = bp_store_find(&pool->store, block), owner = 0;
 
 	if (index != BLOCKPOOL_NO_INDEX &&
 	    bp_owner_release_kernel(&pool->owners[index]))
 		return index;
-	if (bp_kernel_end_share(pool, &index))
-		return index;
-	atomic_long_inc(&pool->refused);
+	if (bp_kernel_end_share(pool, index))
+		return BLOCKPOOL_NO_INDEX;
+	if (index != BLOCKPOOL_NO_INDEX)
+		owner = bp_owner_read(&pool->owners[index]);
+	bp_kernel_refuse(pool, index, owner);
 	pr_warn_ratelimited("blockpool: %s: free of %p by %pS refused: %s\n",
-			    pool->name, block, caller,
+			    pool->name, block, (void *)ip,
 			    index == BLOCKPOOL_NO_INDEX ?
 			    "not a block" : "not held by the kernel");
 	return BLOCKPOOL_NO_INDEX;
@@ -172,15 +190,15 @@ static u32 bp_kernel_release_debug(struct blockpool *pool, const void *block)
 	    bp_owner_release_seen(&pool->owners[index], BLOCKPOOL_OWNER_KERNEL,
 				  &owner))
 		return index;
-	if (bp_kernel_end_share(pool, &index))
-		return index;
-	atomic_long_inc(&pool->refused);
+	if (bp_kernel_end_share(pool, index))
+		return BLOCKPOOL_NO_INDEX;
+	bp_kernel_refuse(pool, index, bp_owner_told(owner));
 	bp_debug_refuse(pool->debug, index, owner, &bp_caller_kernel);
 	return BLOCKPOOL_NO_INDEX;
 }
 
 static void bp_kernel_free_debug(struct blockpool *pool, void *const *blocks,
-				 u32 n)
+				 u32 n, unsigned long ip)
 {
 	u32 indices[BP_SLICE_MAX], index, ready = 0, i;
 
@@ -191,6 +209,8 @@ static void bp_kernel_free_debug(struct blockpool *pool, void *const *blocks,
 			indices[ready++] = index;
 		if (ready < BP_SLICE_MAX && i < n - 1)
 			continue;
+		bp_trace_freed(bp_pool_number(pool), indices, ready,
+			       BLOCKPOOL_OWNER_KERNEL, ip);
 		bp_pool_give_debug(pool, indices, ready, BP_FREED,
 				   &bp_caller_kernel);
 		ready = 0;
@@ -210,13 +230,33 @@ bp_kernel_release_fast(struct blockpool *pool, const void *block)
 	return ULONG_MAX;
 }
 
-static noinline void *bp_kernel_alloc_slow(struct blockpool *pool, gfp_t gfp)
+static noinline void *bp_kernel_alloc_slow(struct blockpool *pool, gfp_t gfp,
+					   unsigned long ip)
 {
+	void *block;
 	u32 index;
 
 	if (bp_kernel_take(pool, gfp, &index, 1))
 		return NULL;
-	return bp_kernel_claim(pool, index);
+	block = bp_kernel_claim(pool, index);
+	trace_take(bp_pool_number(pool), index, BLOCKPOOL_OWNER_KERNEL, ip);
+	return block;
+}
+
+/* Blocks that are claimed. */
+static noinline void bp_kernel_trace_bulk(struct blockpool *pool,
+					  void *const *blocks, u32 n,
+					  unsigned long ip)
+{
+	u32 indices[BP_SLICE_MAX], some, i;
+
+	for (; n; n -= some, blocks += some) {
+		some = min(n, BP_SLICE_MAX);
+		for (i = 0; i < some; i++)
+			indices[i] = bp_store_find(&pool->store, blocks[i]);
+		bp_trace_taken(bp_pool_number(pool), indices, some,
+			       BLOCKPOOL_OWNER_KERNEL, ip);
+	}
 }
 
 static noinline void bp_kernel_give_slow(struct blockpool *pool,
@@ -227,18 +267,27 @@ static noinline void bp_kernel_give_slow(struct blockpool *pool,
 	bp_pool_give_here(pool, &one, 1);
 }
 
+/* Blocks that are nobody's, to where they are free. */
+static void bp_kernel_give(struct blockpool *pool, const u32 *indices, u32 n,
+			   unsigned long ip)
+{
+	bp_trace_freed(bp_pool_number(pool), indices, n, BLOCKPOOL_OWNER_KERNEL,
+		       ip);
+	bp_pool_give_here(pool, indices, n);
+}
+
 static noinline void bp_kernel_free_slow(struct blockpool *pool, void *block,
-					 void *caller)
+					 unsigned long ip)
 {
 	u32 index;
 
 	if (pool->debug) {
-		bp_kernel_free_debug(pool, &block, 1);
+		bp_kernel_free_debug(pool, &block, 1, ip);
 		return;
 	}
-	index = bp_kernel_release(pool, block, caller);
+	index = bp_kernel_release(pool, block, ip);
 	if (index != BLOCKPOOL_NO_INDEX)
-		bp_pool_give_here(pool, &index, 1);
+		bp_kernel_give(pool, &index, 1, ip);
 }
 
 /**
@@ -260,9 +309,9 @@ void *blockpool_alloc(struct blockpool *pool, gfp_t gfp)
 {
 	u32 index;
 
-	if (likely(bp_stock_pop(&pool->stock, &index)))
+	if (!trace_take_enabled() && likely(bp_stock_pop(&pool->stock, &index)))
 		return bp_kernel_claim(pool, index);
-	return bp_kernel_alloc_slow(pool, gfp);
+	return bp_kernel_alloc_slow(pool, gfp, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(blockpool_alloc);
 
@@ -288,10 +337,13 @@ EXPORT_SYMBOL_GPL(blockpool_alloc);
  */
 void blockpool_free(struct blockpool *pool, void *block)
 {
-	unsigned long index = bp_kernel_release_fast(pool, block);
+	unsigned long index = ULONG_MAX;
 
+	/* Who is traced goes the slow way, so that the fast one stays as it is. */
+	if (!trace_free_enabled())
+		index = bp_kernel_release_fast(pool, block);
 	if (unlikely(index == ULONG_MAX))
-		bp_kernel_free_slow(pool, block, __builtin_return_address(0));
+		bp_kernel_free_slow(pool, block, _RET_IP_);
 	else if (unlikely(!bp_stock_push(&pool->stock, index)))
 		bp_kernel_give_slow(pool, index);
 }
@@ -327,6 +379,8 @@ int blockpool_alloc_bulk(struct blockpool *pool, gfp_t gfp, void **blocks,
 		return ret;
 	for (i = 0; i < n; i++)
 		blocks[i] = bp_kernel_claim(pool, indices[i]);
+	if (trace_take_enabled() || trace_take_bulk_enabled())
+		bp_kernel_trace_bulk(pool, blocks, n, _RET_IP_);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(blockpool_alloc_bulk);
@@ -353,20 +407,19 @@ void blockpool_free_bulk(struct blockpool *pool, void **blocks, unsigned int n)
 		index = bp_kernel_release_fast(pool, blocks[i]);
 		if (unlikely(index == ULONG_MAX)) {
 			if (pool->debug) {
-				bp_kernel_free_debug(pool, blocks, n);
+				bp_kernel_free_debug(pool, blocks, n, _RET_IP_);
 				return;
 			}
-			index = bp_kernel_release(pool, blocks[i],
-						  __builtin_return_address(0));
+			index = bp_kernel_release(pool, blocks[i], _RET_IP_);
 		}
 		if (index != BLOCKPOOL_NO_INDEX)
 			indices[ready++] = index;
 		if (ready == BP_SLICE_MAX) {
-			bp_pool_give_here(pool, indices, ready);
+			bp_kernel_give(pool, indices, ready, _RET_IP_);
 			ready = 0;
 		}
 	}
-	bp_pool_give_here(pool, indices, ready);
+	bp_kernel_give(pool, indices, ready, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(blockpool_free_bulk);
 

@@ -13,6 +13,7 @@
 #include "pool.h"
 #include "port.h"
 #include "queue.h"
+#include "trace.h"
 #include "whole.h"
 
 #define BP_SOME		16u	/* messages that are handled, or moved, at a time */
@@ -78,12 +79,17 @@ static int bp_kernel_recv_some(struct blockpool_port *port,
 		if (bp_message_is_shared(&some[i])) {
 			bp_share_receive_kernel(&port->pool->shares,
 						messages[i].index);
+			trace_receive_shared(bp_pool_number(port->pool),
+					     port->port->number,
+					     BLOCKPOOL_OWNER_KERNEL,
+					     messages[i].index);
 			continue;
 		}
 		WARN_ON_ONCE(!bp_owner_hand(bp_message_owner(port, &messages[i]),
 					    word, BLOCKPOOL_OWNER_KERNEL));
 		own++;
 	}
+	bp_trace_messages(receive, port->port, some, n, BLOCKPOOL_OWNER_KERNEL);
 	atomic_long_sub(own, &port->pool->nr_in_flight);
 	bp_port_received(port->port, n, n);
 	return n;
@@ -205,6 +211,7 @@ static u32 bp_kernel_claim_some(struct blockpool_port *port,
 		to[i].user.pid = 0;
 		to[i].user.flags = 0;
 	}
+	bp_trace_messages(send, port->port, to, i, BLOCKPOOL_OWNER_KERNEL);
 	return i;
 }
 
@@ -216,6 +223,20 @@ static void bp_kernel_unclaim(struct blockpool_port *port,
 	for (i = 0; i < n; i++)
 		bp_owner_hand(bp_message_owner(port, &messages[i].user),
 			      bp_port_word(port->port), BLOCKPOOL_OWNER_KERNEL);
+	bp_trace_messages(send_undone, port->port, messages, n,
+			  BLOCKPOOL_OWNER_KERNEL);
+}
+
+static void bp_kernel_refuse(struct blockpool *pool,
+			     const struct blockpool_message *message)
+{
+	bool there = message->index < bp_pool_nr_blocks(pool);
+
+	atomic_long_inc(&pool->refused);
+	trace_refused(bp_pool_number(pool),
+		      there ? message->index : BLOCKPOOL_NO_INDEX,
+		      BP_REFUSED_SEND, BLOCKPOOL_OWNER_KERNEL,
+		      there ? bp_owner_read(&pool->owners[message->index]) : 0);
 }
 
 /* At most BP_SOME, with room for them. */
@@ -228,7 +249,7 @@ static int bp_kernel_send_some(struct blockpool_port *port,
 	if (claimed < n)
 		bp_port_unreserve(port->port, n - claimed);
 	if (!claimed) {
-		atomic_long_inc(&port->pool->refused);
+		bp_kernel_refuse(port->pool, messages);
 		return -EPERM;
 	}
 	bp_kernel_hand(port->pool, some, claimed, BLOCKPOOL_FOUND_SEND);

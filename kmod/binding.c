@@ -19,6 +19,7 @@
 #include "client.h"
 #include "owner.h"
 #include "pool.h"
+#include "trace.h"
 
 #define BP_RIGHTS	(BLOCKPOOL_BIND_SEND | BLOCKPOOL_BIND_RECV)
 
@@ -410,6 +411,7 @@ static void bp_taken_return(struct bp_client *client, struct bp_taken *taken)
 	if (WARN_ON_ONCE(!bp_owner_hand(owner, client->id,
 					bp_port_word(taken->port))))
 		return;
+	bp_trace_messages(requeue, taken->port, &taken->message, 1, client->id);
 	bp_client_passed(client, 1);
 	bp_port_put_back(taken->port, &taken->message, 1);
 	taken->message.pid = NULL;

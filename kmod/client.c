@@ -15,6 +15,7 @@
 #include "client.h"
 #include "owner.h"
 #include "pool.h"
+#include "trace.h"
 #include "whole.h"
 
 #define BP_RECLAIM_STRIDE	(64u << 10)	/* words read between breathers */
@@ -53,6 +54,8 @@ struct bp_client *bp_client_open(struct blockpool *pool)
 	bp_bindings_init(&client->bindings);
 	atomic_inc(&pool->nr_clients);
 	bp_pool_advise(pool);
+	trace_client_open(bp_pool_number(pool), client->id,
+			  pid_nr(client->pid), client->comm);
 	return client;
 }
 
@@ -70,9 +73,17 @@ static void bp_client_end(struct bp_client *client, u32 n, u32 found,
 		bp_whole_end(client->pool->debug, n, found, caller);
 }
 
+/* Where a caller was, if it says so. */
+static unsigned long bp_caller_ip(const struct bp_caller *caller)
+{
+	return caller->nr_frames ? caller->frames[0] : 0;
+}
+
 static void bp_client_give(struct blockpool *pool, const u32 *indices, u32 n,
 			   enum bp_cause cause, const struct bp_caller *caller)
 {
+	bp_trace_freed(bp_pool_number(pool), indices, n, caller->client,
+		       bp_caller_ip(caller));
 	this_cpu_sub(*pool->clients_hold, n);
 	bp_pool_give(pool, indices, n, cause, caller);
 }
@@ -103,6 +114,8 @@ static void bp_client_reclaim(struct bp_client *client)
 	}
 	WARN_ON_ONCE(left);
 	bp_client_end(client, held, BLOCKPOOL_FOUND_RECLAIM, &caller);
+	if (held)
+		trace_client_reclaim(bp_pool_number(pool), client->id, held);
 }
 
 /* Ends a share that the client has of a block; false if it has none. */
@@ -118,8 +131,8 @@ static bool bp_client_end_share(struct bp_client *client, u32 index,
 	atomic_dec(&client->charged);
 	if (pool->flags & BLOCKPOOL_ISOLATED)
 		bp_window_revoke(&client->window, &index, 1);
-	if (bp_share_end_flight(&pool->shares, index) == BP_SHARE_LAST)
-		bp_share_free(pool, index, cause, caller);
+	bp_share_ended(pool, index, bp_share_end_flight(&pool->shares, index),
+		       cause, caller);
 	return true;
 }
 
@@ -149,6 +162,7 @@ void bp_client_close(struct bp_client *client)
 	bp_pool_advise(pool);
 	bp_window_destroy(&client->window);
 	put_pid(client->pid);
+	trace_client_close(bp_pool_number(pool), client->id);
 	kfree_rcu(client, rcu);	/* a port may tell it news */
 	bp_pool_put(pool);
 }
@@ -194,7 +208,7 @@ static int bp_client_wait(struct bp_client *client, u32 *indices, u32 n,
 
 	atomic_add(n, &client->waiting);
 	ret = bp_stock_take_wait(&client->pool->stock, indices, n, until,
-				 false);
+				 client->id);
 	atomic_sub(n, &client->waiting);
 	return ret;
 }
@@ -222,12 +236,15 @@ static int bp_client_take(struct bp_client *client, u32 *indices, u32 n,
 	return ret;
 }
 
-static void bp_client_claim(struct bp_client *client, const u32 *indices, u32 n)
+static void bp_client_claim(struct bp_client *client, const u32 *indices, u32 n,
+			    const struct bp_caller *caller)
 {
 	u32 i;
 
 	for (i = 0; i < n; i++)
 		bp_owner_claim(&client->pool->owners[indices[i]], client->id);
+	bp_trace_taken(bp_pool_number(client->pool), indices, n, client->id,
+		       bp_caller_ip(caller));
 	this_cpu_add(*client->pool->clients_hold, n);
 }
 
@@ -271,7 +288,7 @@ int bp_client_alloc(struct bp_client *client, u32 *indices, u32 n,
 	if (ret)
 		atomic_long_inc(&pool->failures);
 	else
-		bp_client_claim(client, indices, n);
+		bp_client_claim(client, indices, n, caller);
 	bp_client_end(client, n, BLOCKPOOL_FOUND_ALLOC, caller);
 	return ret;
 }
@@ -297,7 +314,7 @@ u32 bp_client_alloc_extra(struct bp_client *client, u32 *indices, u32 n,
 	if (pool->debug)
 		n = bp_debug_take_some(pool->debug, indices, n, caller);
 	atomic_sub(charged - n, &client->charged);
-	bp_client_claim(client, indices, n);
+	bp_client_claim(client, indices, n, caller);
 	bp_client_end(client, charged, BLOCKPOOL_FOUND_ALLOC, caller);
 	return n;
 }
@@ -320,10 +337,13 @@ static int bp_client_release_one(struct bp_client *client, u32 index,
 		ret = 0;
 	if (ret >= 0)
 		return ret;
+	if (ret == -EINVAL)
+		index = BLOCKPOOL_NO_INDEX;
 	atomic_long_inc(&pool->refused);
+	trace_refused(bp_pool_number(pool), index, bp_refusal_of(index, owner),
+		      client->id, bp_owner_told(owner));
 	if (pool->debug)
-		bp_debug_refuse(pool->debug, ret == -EINVAL ?
-				BLOCKPOOL_NO_INDEX : index, owner, caller);
+		bp_debug_refuse(pool->debug, index, owner, caller);
 	return ret;
 }
 

@@ -11,6 +11,7 @@
 #include "charge.h"
 #include "debug.h"
 #include "owner.h"
+#include "trace.h"
 
 /*
  * The parameter
@@ -120,12 +121,21 @@ static void bp_call_report(struct bp_call *call, u32 index, u32 owner,
 
 	record->found = call->found;
 	record->index = index;
-	record->owner = owner & BP_OWNER_LIMBO ? BLOCKPOOL_OWNER_FREE : owner;
+	record->owner = bp_owner_told(owner);
 	record->by = *bp_call_track(call);
 	if (debug->histories && index < debug->nr_blocks)
 		bp_history_read(&debug->histories[index], &record->alloc,
 				&record->free);
 	bp_report(&debug->reports, record);
+}
+
+/* The same of damage. */
+static void bp_call_damage(struct bp_call *call, u32 index, u32 owner,
+			   struct bp_record *record)
+{
+	trace_corrupt(call->debug->depot->pool, index, record->kind,
+		      record->offset, owner);
+	bp_call_report(call, index, owner, record);
 }
 
 /* @content: also what is in the block, which is free. */
@@ -136,7 +146,7 @@ void bp_call_damaged(struct bp_call *call, u32 index, bool content)
 
 	if (bp_guard_describe(&debug->guard, index, content, &record) &&
 	    bp_debug_mark(debug, index, BP_MARK_DAMAGED))
-		bp_call_report(call, index, READ_ONCE(debug->owners[index]),
+		bp_call_damage(call, index, bp_owner_read(&debug->owners[index]),
 			       &record);
 }
 
@@ -150,11 +160,11 @@ void bp_call_corrupt(struct bp_call *call, u32 index, const char *detail)
 	u32 owner = BLOCKPOOL_OWNER_FREE;
 
 	if (index < debug->nr_blocks)
-		owner = READ_ONCE(debug->owners[index]);
+		owner = bp_owner_read(&debug->owners[index]);
 	else
 		index = BLOCKPOOL_NO_INDEX;
 	if (bp_debug_mark(debug, index, BP_MARK_CORRUPT))
-		bp_call_report(call, index, owner, &record);
+		bp_call_damage(call, index, owner, &record);
 }
 
 static u32 bp_refuse_kind(u32 index, u32 owner)
@@ -210,7 +220,8 @@ void bp_debug_stale(struct bp_debug *debug, u32 client, u32 index, s64 offset)
 	if (!bp_debug_mark(debug, index, BP_MARK_STALE))
 		return;
 	bp_call_init(&call, debug, BLOCKPOOL_FOUND_FAULT, &caller);
-	bp_call_report(&call, index, READ_ONCE(debug->owners[index]), &record);
+	bp_call_damage(&call, index, bp_owner_read(&debug->owners[index]),
+		       &record);
 }
 
 /*
@@ -220,8 +231,11 @@ void bp_debug_stale(struct bp_debug *debug, u32 client, u32 index, s64 offset)
 /* The block is nobody's, and in no other place. */
 void bp_debug_quarantine(struct bp_debug *debug, u32 index)
 {
+	u32 from = bp_owner_read(&debug->owners[index]);
+
 	atomic_inc(&debug->nr_quarantined);
 	WRITE_ONCE(debug->owners[index], BLOCKPOOL_OWNER_QUARANTINE);
+	trace_quarantine(debug->depot->pool, index, from);
 }
 
 /* Whether it may be had; if not, it goes into quarantine, or is not there at all. */

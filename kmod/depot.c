@@ -26,6 +26,7 @@
 #include "charge.h"
 #include "depot.h"
 #include "owner.h"
+#include "trace.h"
 #include "wake.h"
 
 /* All, the exclusive too: one of them may want no block at all. */
@@ -499,6 +500,7 @@ bool bp_depot_open(struct bp_depot *depot, int cpu, struct bp_stack *stack,
 		   u32 n)
 {
 	unsigned long flags;
+	u32 moved = 0;
 	bool open;
 
 	if (bp_depot_trylock(depot, flags)) {
@@ -512,11 +514,13 @@ bool bp_depot_open(struct bp_depot *depot, int cpu, struct bp_stack *stack,
 	if (open) {
 		if (!bp_depot_is_open(depot, cpu))
 			cpumask_set_cpu(cpu, depot->cpus);
-		bp_stack_move(stack, depot->stack,
-			      min(n, bp_depot_spare(depot, false)));
+		moved = min(n, bp_depot_spare(depot, false));
+		bp_stack_move(stack, depot->stack, moved);
 		depot->min_free = min(depot->min_free, depot->stack->nr);
 	}
 	bp_depot_unlock(depot, flags);
+	if (moved)
+		trace_refill(depot->pool, moved);
 	return open;
 }
 
@@ -533,16 +537,17 @@ bool bp_depot_open(struct bp_depot *depot, int cpu, struct bp_stack *stack,
  */
 void bp_depot_close(struct bp_depot *depot, int cpu, struct bp_stack *stack)
 {
+	u32 nr = stack->nr;
 	unsigned long flags;
 	bool wake;
 
 	bp_depot_lock(depot, flags);
-	WARN_ON_ONCE(!bp_stack_push_bulk(depot->stack, stack->elements,
-					 stack->nr));
+	WARN_ON_ONCE(!bp_stack_push_bulk(depot->stack, stack->elements, nr));
 	stack->nr = 0;
 	cpumask_clear_cpu(cpu, depot->cpus);
 	wake = bp_depot_more(depot);
 	bp_depot_unlock(depot, flags);
+	trace_drain(depot->pool, nr);
 	if (wake)
 		bp_depot_wake_pollers(depot);
 }

@@ -74,6 +74,8 @@ struct bp_depot {
 
 	u32 strays;		/* what is left of a limbo to bring home */
 
+	u32 pool;		/* its number, for events; constant */
+
 	/* See bp_depot_put_aside(). */
 	u32 *owners;
 	u32 limbo;

@@ -239,8 +239,10 @@ static int bp_messages_from_user(struct bp_message *to, u32 n,
 		few = min(n, BP_SOME_MESSAGES);
 		if (copy_from_user(some, from, few * sizeof(*some)))
 			return -EFAULT;
-		for (i = 0; i < few; i++)
+		for (i = 0; i < few; i++) {
 			to[i].user = some[i];
+			to[i].user.flags = 0;	/* ours to say */
+		}
 	}
 	return 0;
 }

@@ -67,12 +67,15 @@ static inline bool bp_owner_hand(u32 *owner, u32 from, u32 to)
 	return READ_ONCE(*owner) == from && cmpxchg(owner, from, to) == from;
 }
 
-/* As the world is told. */
+/* A word as the world is told. */
+static inline u32 bp_owner_told(u32 word)
+{
+	return word & BP_OWNER_LIMBO ? BLOCKPOOL_OWNER_FREE : word;
+}
+
 static inline u32 bp_owner_read(const u32 *owner)
 {
-	u32 word = READ_ONCE(*owner);
-
-	return word & BP_OWNER_LIMBO ? BLOCKPOOL_OWNER_FREE : word;
+	return bp_owner_told(READ_ONCE(*owner));
 }
 
 #endif /* BLOCKPOOL_OWNER_H */

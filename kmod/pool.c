@@ -17,6 +17,7 @@
 
 #include "owner.h"
 #include "pool.h"
+#include "trace.h"
 #include "whole.h"
 
 static DEFINE_MUTEX(bp_names_lock);
@@ -24,6 +25,7 @@ static DEFINE_SPINLOCK(bp_pools_lock);
 static LIST_HEAD(bp_pools);		/* all that live, named or not */
 static DEFINE_XARRAY_ALLOC1(bp_names);	/* pools by id; read under RCU */
 static u32 bp_next_id;			/* protected by bp_names_lock */
+static u32 bp_last_number;		/* of a pool; protected by bp_pools_lock */
 
 /* A name is shown to people, and ends a line in debugfs. */
 bool bp_name_valid(const char *name)
@@ -254,7 +256,7 @@ static void bp_pool_destroy(struct blockpool *pool)
 	u32 kept;
 
 	spin_lock(&bp_pools_lock);
-	list_del(&pool->pools);
+	list_del_rcu(&pool->pools);
 	spin_unlock(&bp_pools_lock);
 	bp_ports_destroy(&pool->ports);
 	if (pool->debug)
@@ -275,6 +277,7 @@ static void bp_pool_destroy(struct blockpool *pool)
 	bp_shares_destroy(&pool->shares);
 	xa_destroy(&pool->clients);
 	bp_uncharge(&pool->charge);
+	trace_pool_destroy(bp_pool_number(pool));
 	kvfree_rcu(pool, rcu);
 }
 
@@ -379,6 +382,8 @@ bool bp_pool_unlink(struct blockpool *pool)
 	mutex_lock(&bp_names_lock);
 	named = bp_pool_unpublish(pool);
 	mutex_unlock(&bp_names_lock);
+	if (named)
+		trace_pool_unlink(bp_pool_number(pool));
 	if (named && (pool->flags & BLOCKPOOL_PERSIST))
 		bp_pool_put(pool);
 	return named;
@@ -418,6 +423,17 @@ static struct blockpool_attr bp_attr_debugged(const struct blockpool_attr *attr)
 	return debugged;
 }
 
+/* Among those that live, in the order of their numbers. */
+static void bp_pool_add(struct blockpool *pool)
+{
+	spin_lock(&bp_pools_lock);
+	pool->stock.depot.pool = ++bp_last_number;
+	list_add_tail_rcu(&pool->pools, &bp_pools);
+	spin_unlock(&bp_pools_lock);
+	trace_pool_create(bp_pool_number(pool), pool->name, pool->block_size,
+			  bp_pool_nr_blocks(pool), pool->flags);
+}
+
 /**
  * bp_pool_create() - make a pool and give it its name
  * @attr: what it shall be; everything in it is checked
@@ -452,9 +468,7 @@ struct blockpool *bp_pool_create(const struct blockpool_attr *attr, kuid_t uid,
 		return pool;
 	pool->uid = uid;
 	pool->gid = gid;
-	spin_lock(&bp_pools_lock);
-	list_add(&pool->pools, &bp_pools);
-	spin_unlock(&bp_pools_lock);
+	bp_pool_add(pool);
 	ret = bp_pool_publish(pool);
 	if (ret) {
 		bp_pool_put(pool);
@@ -602,12 +616,17 @@ void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
 		bp_pool_give_slices(pool, indices, n, cause, false);
 }
 
-/* The last share of a block has ended, in process context. */
-void bp_share_free(struct blockpool *pool, u32 index, enum bp_cause cause,
-		   const struct bp_caller *caller)
+/* A share of a block has ended, in process context, and so many are left. */
+void bp_share_ended(struct blockpool *pool, u32 index, u32 left,
+		    enum bp_cause cause, const struct bp_caller *caller)
 {
+	if (left) {
+		trace_unshare(bp_pool_number(pool), caller->client, index, left);
+		return;
+	}
 	WARN_ON_ONCE(!bp_owner_release(&pool->owners[index],
 				       BLOCKPOOL_OWNER_SHARED));
+	trace_unshare(bp_pool_number(pool), caller->client, index, 0);
 	atomic_long_dec(&pool->nr_in_flight);
 	bp_pool_give(pool, &index, 1, cause, caller);
 }

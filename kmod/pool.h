@@ -60,7 +60,7 @@ struct blockpool {
 	struct bp_stock stock;
 
 	struct kref refs;
-	struct list_head pools;		/* protected by bp_pools_lock */
+	struct list_head pools;		/* written under bp_pools_lock, read under RCU */
 
 	/* Written under bp_names_lock; read anywhere. */
 	u32 id;			/* in the list of names, 0 without one */
@@ -97,6 +97,12 @@ static inline u32 bp_pool_nr_blocks(const struct blockpool *pool)
 	return pool->store.geo.nr_blocks;
 }
 
+/* In events; of all pools since the module was loaded, it alone has it. */
+static inline u32 bp_pool_number(const struct blockpool *pool)
+{
+	return pool->stock.depot.pool;
+}
+
 /* Damaged blocks, which nobody gets. */
 static inline u32 bp_pool_nr_quarantined(const struct blockpool *pool)
 {
@@ -124,8 +130,8 @@ int bp_pool_admit(struct blockpool *pool, kuid_t uid);
 
 void bp_pool_give(struct blockpool *pool, const u32 *indices, u32 n,
 		  enum bp_cause cause, const struct bp_caller *caller);
-void bp_share_free(struct blockpool *pool, u32 index, enum bp_cause cause,
-		   const struct bp_caller *caller);
+void bp_share_ended(struct blockpool *pool, u32 index, u32 left,
+		    enum bp_cause cause, const struct bp_caller *caller);
 void bp_pool_give_here(struct blockpool *pool, const u32 *indices, u32 n);
 void bp_pool_give_debug(struct blockpool *pool, const u32 *indices, u32 n,
 			enum bp_cause cause, const struct bp_caller *caller);

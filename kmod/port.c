@@ -12,6 +12,7 @@
 #include "pool.h"
 #include "port.h"
 #include "queue.h"
+#include "trace.h"
 #include "wake.h"
 #include "whole.h"
 
@@ -141,6 +142,26 @@ int bp_port_wait(wait_queue_head_t *queue, bool exclusive, ktime_t until,
 	if (exclusive && (ret < 0 || queued))
 		wake_up(queue);
 	return ret;
+}
+
+/*
+ * Events
+ */
+
+/* One or more, of all messages but those of shared blocks. */
+void bp_port_trace(const struct bp_port *port, const struct bp_message *messages,
+		   u32 n, u32 owner, bp_trace_message_t *trace)
+{
+	u32 pool = bp_pool_number(port->pool), indices[BP_SLICE_MAX], some = 0, i;
+
+	for (i = 0; i < n; i++) {
+		if (!bp_message_is_shared(&messages[i]))
+			indices[some++] = messages[i].user.index;
+		if (some == BP_SLICE_MAX || (some && i == n - 1)) {
+			trace(pool, port->number, owner, indices, some);
+			some = 0;
+		}
+	}
 }
 
 /*
@@ -348,19 +369,21 @@ void bp_port_settle(struct bp_port *port, u32 n)
 	bp_port_relief(port, n);
 }
 
-/* Whether the block of a message that nobody will receive is free then. */
-static bool bp_port_drop(struct bp_port *port, const struct bp_message *message)
+/* Whether the block of a message that nobody will receive is to be given back. */
+static bool bp_port_drop(struct bp_port *port, const struct bp_message *message,
+			 const struct bp_caller *caller)
 {
 	struct blockpool *pool = port->pool;
-	u32 index = message->user.index, owner = bp_port_word(port);
+	u32 index = message->user.index;
 
 	if (bp_message_is_shared(message)) {
-		owner = BLOCKPOOL_OWNER_SHARED;
-		if (bp_share_end_flight(&pool->shares, index) !=
-		    BP_SHARE_LAST)
-			return false;
+		bp_share_ended(pool, index,
+			       bp_share_end_flight(&pool->shares, index),
+			       BP_RECLAIMED, caller);
+		return false;
 	}
-	WARN_ON_ONCE(!bp_owner_release(&pool->owners[index], owner));
+	WARN_ON_ONCE(!bp_owner_release(&pool->owners[index],
+				       bp_port_word(port)));
 	return true;
 }
 
@@ -378,9 +401,12 @@ static void bp_port_return(struct bp_port *port,
 			bp_whole_begin(pool->debug, some);
 		for (freed = 0, i = 0; i < some; i++) {
 			put_pid(messages[i].pid);
-			if (bp_port_drop(port, &messages[i]))
+			if (bp_port_drop(port, &messages[i], &caller))
 				indices[freed++] = messages[i].user.index;
 		}
+		if (freed)
+			trace_drop(bp_pool_number(pool), port->number,
+				   BLOCKPOOL_OWNER_FREE, indices, freed);
 		atomic_long_sub(freed, &pool->nr_in_flight);
 		bp_pool_give(pool, indices, freed, BP_RECLAIMED, &caller);
 		if (pool->debug)
@@ -502,6 +528,7 @@ void bp_port_end(struct bp_port *port)
 	} while (n);
 	bp_port_free_ring(port);	/* nobody looks into it any more */
 	bp_port_over(port);
+	trace_port_close(bp_pool_number(port->pool), port->number);
 	bp_port_put(port);
 }
 
@@ -661,6 +688,7 @@ struct bp_port *bp_port_create(struct blockpool *pool,
 		return ERR_PTR(-ENOMEM);
 	}
 	ports->nr++;
+	trace_port_open(bp_pool_number(pool), port->number, port->name);
 	return port;
 }
 

@@ -161,6 +161,19 @@ static inline bool bp_message_is_shared(const struct bp_message *message)
 	return message->user.flags & BLOCKPOOL_MESSAGE_SHARED;
 }
 
+typedef void bp_trace_message_t(u32 pool, u32 port, u32 owner,
+				const u32 *indices, u32 count);
+
+void bp_port_trace(const struct bp_port *port, const struct bp_message *messages,
+		   u32 n, u32 owner, bp_trace_message_t *trace);
+
+/* An event of the blocks of messages, see trace.h. */
+#define bp_trace_messages(event, port, messages, n, owner)		\
+do {									\
+	if (trace_##event##_enabled())					\
+		bp_port_trace(port, messages, n, owner, trace_##event);	\
+} while (0)
+
 /* The owner word of a block in a port. */
 static inline u32 bp_port_word(const struct bp_port *port)
 {

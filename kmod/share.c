@@ -146,12 +146,13 @@ bool bp_share_held(struct bp_shares *shares, u32 client, u32 index)
 	       BP_SHARES_HELD;
 }
 
-static enum bp_share_left bp_share_left(struct bp_shares *shares, u32 index,
-					unsigned long value)
+/* Ends one; returns how many are left.  With none, the block is the caller's to free. */
+static u32 bp_share_left(struct bp_shares *shares, u32 index,
+			 unsigned long value)
 {
 	unsigned long was = bp_share_take(shares, bp_share_key(0, index), value);
 
-	return was == value ? BP_SHARE_LAST : BP_SHARE_OTHERS;
+	return (was - value) & BP_ALL_SHARES;
 }
 
 /*
@@ -172,11 +173,14 @@ bool bp_share_release(struct bp_shares *shares, u32 client, u32 index)
 	return held;
 }
 
-/* One of the kernel's, if it has any.  Context: Any but NMI. */
-enum bp_share_left bp_share_end_kernel(struct bp_shares *shares, u32 index)
+/*
+ * One of the kernel's; returns how many are left, or -ENOENT if it has none.
+ * Context: Any but NMI.
+ */
+int bp_share_end_kernel(struct bp_shares *shares, u32 index)
 {
-	enum bp_share_left left = BP_SHARE_NONE;
 	unsigned long flags;
+	int left = -ENOENT;
 
 	xa_lock_irqsave(&shares->table, flags);
 	if (bp_share_read(shares, bp_share_key(0, index)) > BP_ALL_SHARES)
@@ -185,11 +189,11 @@ enum bp_share_left bp_share_end_kernel(struct bp_shares *shares, u32 index)
 	return left;
 }
 
-/* One that nobody has or will have.  Context: Any but NMI. */
-enum bp_share_left bp_share_end_flight(struct bp_shares *shares, u32 index)
+/* One that nobody has or will have, likewise.  Context: Any but NMI. */
+u32 bp_share_end_flight(struct bp_shares *shares, u32 index)
 {
-	enum bp_share_left left;
 	unsigned long flags;
+	u32 left;
 
 	xa_lock_irqsave(&shares->table, flags);
 	left = bp_share_left(shares, index, 1);

@@ -22,13 +22,6 @@ struct bp_shares {
 	struct xarray table;
 };
 
-/* What is left when a share has ended. */
-enum bp_share_left {
-	BP_SHARE_NONE,		/* there was none to end */
-	BP_SHARE_OTHERS,
-	BP_SHARE_LAST		/* it was the last: the block is the caller's to free */
-};
-
 void bp_shares_init(struct bp_shares *shares);
 void bp_shares_destroy(struct bp_shares *shares);
 
@@ -40,8 +33,8 @@ void bp_share_receive_kernel(struct bp_shares *shares, u32 index);
 bool bp_share_held(struct bp_shares *shares, u32 client, u32 index);
 
 bool bp_share_release(struct bp_shares *shares, u32 client, u32 index);
-enum bp_share_left bp_share_end_kernel(struct bp_shares *shares, u32 index);
-enum bp_share_left bp_share_end_flight(struct bp_shares *shares, u32 index);
+int bp_share_end_kernel(struct bp_shares *shares, u32 index);
+u32 bp_share_end_flight(struct bp_shares *shares, u32 index);
 bool bp_share_next(struct bp_shares *shares, u32 client, u32 *index);
 
 #endif /* BLOCKPOOL_SHARE_H */

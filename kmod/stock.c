@@ -28,8 +28,11 @@
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 
+#include <uapi/linux/blockpool.h>
+
 #include "charge.h"
 #include "stock.h"
+#include "trace.h"
 
 /*
  * What a CPU may keep: all that are online together an eighth of the pool, and
@@ -199,27 +202,31 @@ int bp_stock_take(struct bp_stock *stock, u32 *indices, u32 n)
  * @indices: where to put them
  * @n: how many; all or none, and at most what the pool has
  * @until: by CLOCK_MONOTONIC, KTIME_MAX for ever
- * @kernel: for the kernel and not a client: the reserve too, and only a fatal
+ * @client: its id, or BLOCKPOOL_OWNER_KERNEL: the reserve too, and only a fatal
  *	signal ends the wait
  *
  * Context: Process context; may sleep.
  * Return: 0, -ETIMEDOUT or -EINTR.
  */
 int bp_stock_take_wait(struct bp_stock *stock, u32 *indices, u32 n,
-		       ktime_t until, bool kernel)
+		       ktime_t until, u32 client)
 {
 	struct bp_waiter waiter = {
 		.indices = indices,
 		.n = n,
-		.kernel = kernel,
+		.kernel = client == BLOCKPOOL_OWNER_KERNEL,
 	};
+	int ret;
 
 	might_sleep();
 	if (bp_depot_join(&stock->depot, &waiter))
 		return 0;
+	trace_wait_begin(stock->depot.pool, client, n);
 	bp_stock_drain(stock);
-	return bp_depot_wait(&stock->depot, &waiter, until,
-			     kernel ? TASK_KILLABLE : TASK_INTERRUPTIBLE);
+	ret = bp_depot_wait(&stock->depot, &waiter, until, waiter.kernel ?
+			    TASK_KILLABLE : TASK_INTERRUPTIBLE);
+	trace_wait_end(stock->depot.pool, client, ret);
+	return ret;
 }
 
 /* Whether bp_stock_take() of one would succeed. */
@@ -312,6 +319,7 @@ static bool bp_cpu_put(struct bp_stock *stock, struct bp_cpu *cpu,
 		/* Not outside: who drains must not miss them on their way. */
 		bp_depot_give(&stock->depot, stack->elements, half, BP_FLUSHED);
 		bp_stack_drop_cold(stack, half);
+		trace_flush(stock->depot.pool, half);
 	}
 	/* Beyond the size, which may be 0 so that all frees come here. */
 	stack->size = stock->room;

@@ -31,7 +31,7 @@ size_t bp_stock_cpus_bytes(u32 nr_blocks);
 
 int bp_stock_take(struct bp_stock *stock, u32 *indices, u32 n);
 int bp_stock_take_wait(struct bp_stock *stock, u32 *indices, u32 n,
-		       ktime_t until, bool kernel);
+		       ktime_t until, u32 client);
 bool bp_stock_ready(struct bp_stock *stock);
 
 bool bp_stock_take_here(struct bp_stock *stock, u32 *indices, u32 n);

@@ -14,6 +14,7 @@
 #include "client.h"
 #include "owner.h"
 #include "pool.h"
+#include "trace.h"
 #include "transfer.h"
 #include "whole.h"
 
@@ -27,13 +28,18 @@ static int bp_message_check(struct bp_client *client,
 {
 	struct blockpool *pool = client->pool;
 	struct bp_port *reply;
+	u32 owner;
 
 	if (message->index >= bp_pool_nr_blocks(pool) ||
 	    message->offset > pool->block_size ||
 	    message->length > pool->block_size - message->offset)
 		return -EINVAL;
-	if (bp_owner_read(&pool->owners[message->index]) != client->id)
+	owner = bp_owner_read(&pool->owners[message->index]);
+	if (owner != client->id) {
+		trace_refused(bp_pool_number(pool), message->index,
+			      BP_REFUSED_SEND, client->id, owner);
 		return -EPERM;
+	}
 	if (!message->reply)
 		return 0;
 	reply = bp_bound_port(client, message->reply, BLOCKPOOL_BIND_RECV);
@@ -63,6 +69,8 @@ static void bp_send_unclaim(const struct bp_transfer *transfer, u32 n)
 	for (i = 0; i < n; i++)
 		bp_owner_hand(bp_transfer_owner(transfer, i),
 			      bp_port_word(transfer->port), client);
+	bp_trace_messages(send_undone, transfer->port, transfer->messages, n,
+			  client);
 }
 
 /*
@@ -80,6 +88,9 @@ static bool bp_send_claim(const struct bp_transfer *transfer, u32 n)
 			break;
 	if (i < n)
 		bp_send_unclaim(transfer, i);
+	else
+		bp_trace_messages(send, transfer->port, transfer->messages, n,
+				  client);
 	return i == n;
 }
 
@@ -194,26 +205,34 @@ static int bp_share_claim(struct bp_client *client, u32 index, u32 n)
 		return -EPERM;
 	/* Until this is done nobody has a share. */
 	ret = bp_share_begin(&pool->shares, index, n);
-	if (ret)
+	if (ret) {
 		bp_owner_hand(owner, BLOCKPOOL_OWNER_SHARED, client->id);
+		trace_send_undone(bp_pool_number(pool), 0, client->id, &index,
+				  1);
+	}
 	return ret;
 }
 
-/* To a port that has ended meanwhile: its share ends at once. */
+/*
+ * One of so many shares, each in flight until it is here: the block stays shared.  To a
+ * port that has ended meanwhile: it ends at once.
+ */
 static void bp_share_publish(const struct bp_transfer *transfer,
-			     struct bp_port *port, struct pid *pid)
+			     struct bp_port *port, u32 n)
 {
 	struct blockpool *pool = transfer->client->pool;
 	struct bp_message message = *transfer->messages;
+	struct pid *pid = task_tgid(current);
+	u32 index = message.user.index;
 
+	trace_share(bp_pool_number(pool), port->number, transfer->client->id,
+		    index, n);
 	bp_message_seal(&message, pid, BLOCKPOOL_MESSAGE_SHARED);
 	if (bp_port_publish(port, &message, 1))
 		return;
 	put_pid(pid);
-	if (bp_share_end_flight(&pool->shares, message.user.index) ==
-	    BP_SHARE_LAST)
-		bp_share_free(pool, message.user.index, BP_RECLAIMED,
-			      transfer->caller);
+	bp_share_ended(pool, index, bp_share_end_flight(&pool->shares, index),
+		       BP_RECLAIMED, transfer->caller);
 }
 
 /**
@@ -243,7 +262,7 @@ int bp_share(const struct bp_transfer *transfer, struct bp_port **ports, u32 n)
 	bp_taken_lift(client, transfer->messages, 1, &lifted);
 	bp_client_passed(client, 1);
 	for (i = 0; i < n; i++)
-		bp_share_publish(transfer, ports[i], task_tgid(current));
+		bp_share_publish(transfer, ports[i], n);
 	bp_taken_drop_lifted(&lifted);
 	bp_transfer_end(transfer, BLOCKPOOL_FOUND_SEND);
 	return 0;
@@ -412,6 +431,13 @@ int bp_recv(struct bp_transfer *transfer)
 	return ret;
 }
 
+static void bp_trace_share_received(const struct bp_transfer *transfer, u32 at)
+{
+	trace_receive_shared(bp_pool_number(transfer->client->pool),
+			     transfer->port->number, transfer->client->id,
+			     transfer->messages[at].user.index);
+}
+
 /* The blocks are the client's, or shares of them. */
 void bp_recv_commit(struct bp_transfer *transfer, u32 n)
 {
@@ -426,12 +452,15 @@ void bp_recv_commit(struct bp_transfer *transfer, u32 n)
 			atomic_inc(&client->shares);
 			bp_share_received(&client->pool->shares, client->id,
 					  transfer->messages[i].user.index);
+			bp_trace_share_received(transfer, i);
 			continue;
 		}
 		WARN_ON_ONCE(!bp_owner_hand(bp_transfer_owner(transfer, i),
 					    word, client->id));
 		own++;
 	}
+	bp_trace_messages(receive, transfer->port, transfer->messages, n,
+			  client->id);
 	bp_client_got(transfer->client, own);
 	bp_port_received(transfer->port, n, again ? n - own : n);
 	bp_transfer_end(transfer, BLOCKPOOL_FOUND_RECV);

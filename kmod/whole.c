@@ -21,6 +21,7 @@
 #include "audit.h"
 #include "owner.h"
 #include "queue.h"
+#include "trace.h"
 #include "whole.h"
 
 #define BP_WALK_SOME	64u	/* free blocks in one go of the depot's lock */
@@ -213,6 +214,7 @@ static bool bp_whole_release(struct bp_debug *debug, u32 index)
 		bp_store_wipe(debug->guard.store, index);
 		bp_poison_fill(&debug->guard, index);
 		atomic_dec(&debug->nr_quarantined);
+		trace_repair(debug->depot->pool, index);
 		bp_depot_give(debug->depot, &index, 1, BP_FREED);
 	}
 	if (bp_whole_audited(debug))
