@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The demonstration's CRC-32C, against the figures of RFC 3720, B.4. */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "../../tools/demo/crc32c.h"
 
 TEST(known_figures)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Where blocks lie: every rule that kmod/geometry.h states, over a wide sweep. */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "random.h"
 #include "../../kmod/geometry.h"
 

@@ -2,7 +2,7 @@
 /* What blockpoolctl --json writes, and that a hostile name cannot break it. */
 #include <stdlib.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "../../tools/blockpoolctl/json.h"
 
 static char *text;

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unwind.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "blockpool.h"
 #include "model.h"
 #include "model_port.h"

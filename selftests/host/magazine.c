@@ -14,7 +14,7 @@
 #include <ucontext.h>
 #include <x86intrin.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "../../common/magazine.h"
 
 #define TRAP_FLAG	0x100u

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "random.h"
 #include "../../tools/blockpoolctl/moment.h"
 #include "../../tools/blockpoolctl/report.h"

@@ -7,7 +7,7 @@
  */
 #include <stdlib.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "random.h"
 #include "../../common/stack.h"
 

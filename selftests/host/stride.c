@@ -5,7 +5,7 @@
  * the pool's chunks are.  Words of other pools have other secrets, and what is no
  * pool's page has any word.
  */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "random.h"
 #include "../../common/stride.h"
 #include "../../kmod/geometry.h"

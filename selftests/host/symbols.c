@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "../../tools/blockpoolctl/symbols.h"
 
 static __u32 line;
