@@ -276,28 +276,6 @@ static int bp_send_from_user(struct bp_transfer *transfer,
 	return ret > 0 && put_user(ret, udone) ? -EFAULT : ret;
 }
 
-int bp_ioctl_send(struct file *file, void *arg, void __user *uarg)
-{
-	struct blockpool_send_args __user *uargs = uarg;
-	const struct blockpool_send_args *args = arg;
-	struct bp_transfer transfer = {};
-	struct bp_parcel parcel;
-	int ret;
-
-	/* Find out before anything is sent whether it can be reported. */
-	if (put_user(0, &uargs->done))
-		return -EFAULT;
-	if (!bp_transfer_valid(args))
-		return -EINVAL;
-	ret = bp_parcel_init(&parcel, file, args, args->count) ?:
-	      bp_transfer_init(&transfer, file, &parcel, args,
-			       BLOCKPOOL_BIND_SEND) ?:
-	      bp_send_from_user(&transfer, args, &uargs->done);
-	bp_transfer_destroy(&transfer);
-	bp_parcel_destroy(&parcel);
-	return min(ret, 0);
-}
-
 static int bp_recv_to_user(struct bp_transfer *transfer,
 			   const struct blockpool_send_args *args,
 			   u32 __user *udone)
@@ -316,25 +294,42 @@ static int bp_recv_to_user(struct bp_transfer *transfer,
 	return ret;
 }
 
-int bp_ioctl_recv(struct file *file, void *arg, void __user *uarg)
+/* SEND or RECV: what move() returns. */
+static int bp_move(struct file *file, const struct blockpool_send_args *args,
+		   struct blockpool_send_args __user *uargs, u32 right,
+		   int (*move)(struct bp_transfer *transfer,
+			       const struct blockpool_send_args *args,
+			       u32 __user *udone))
 {
-	const struct blockpool_send_args *args = bp_recv_alike(arg);
-	struct blockpool_recv_args __user *uargs = uarg;
 	struct bp_transfer transfer = {};
 	struct bp_parcel parcel;
 	int ret;
 
+	/* Find out before anything is moved whether it can be reported. */
 	if (put_user(0, &uargs->done))
 		return -EFAULT;
 	if (!bp_transfer_valid(args))
 		return -EINVAL;
 	ret = bp_parcel_init(&parcel, file, args, args->count) ?:
-	      bp_transfer_init(&transfer, file, &parcel, args,
-			       BLOCKPOOL_BIND_RECV) ?:
-	      bp_recv_to_user(&transfer, args, &uargs->done);
+	      bp_transfer_init(&transfer, file, &parcel, args, right) ?:
+	      move(&transfer, args, &uargs->done);
 	bp_transfer_destroy(&transfer);
 	bp_parcel_destroy(&parcel);
 	return ret;
+}
+
+int bp_ioctl_send(struct file *file, void *arg, void __user *uarg)
+{
+	int ret = bp_move(file, arg, uarg, BLOCKPOOL_BIND_SEND,
+			  bp_send_from_user);
+
+	return min(ret, 0);
+}
+
+int bp_ioctl_recv(struct file *file, void *arg, void __user *uarg)
+{
+	return bp_move(file, bp_recv_alike(arg), uarg, BLOCKPOOL_BIND_RECV,
+		       bp_recv_to_user);
 }
 
 static bool bp_call_valid(const struct blockpool_call_args *args)
