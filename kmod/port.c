@@ -87,7 +87,8 @@ static void bp_port_over(struct bp_port *port)
 {
 	wake_up_all(&port->readers);
 	wake_up_all(&port->writers);
-	wake_up_poll(&port->pollers, EPOLLHUP | EPOLLIN | EPOLLOUT);
+	/* Everybody polls for that; io_uring says what it is woken with. */
+	wake_up_poll(&port->pollers, EPOLLHUP);
 }
 
 /**
@@ -106,7 +107,7 @@ int bp_port_wait(wait_queue_head_t *queue, bool exclusive, ktime_t until,
 		 unsigned int state, int (*attempt)(void *arg), void *arg)
 {
 	ktime_t *expires = until == KTIME_MAX ? NULL : &until;
-	bool expired = until <= ktime_get(), queued;
+	bool expired = expires && until <= ktime_get(), queued;
 	DEFINE_WAIT(wait);
 	int ret;
 
