@@ -7,10 +7,11 @@
 #include <sys/ioctl.h>
 
 #include "harness.h"
-#include "pool.h"
+#include "port.h"
 
 #define NR_BLOCKS	64
 #define TAIL		64	/* bytes behind a structure */
+#define DONE		0x5a5a5a5a	/* poison */
 
 /* Room for the largest structure and a tail. */
 union args {
@@ -24,6 +25,13 @@ union args {
 	struct blockpool_list_args list;
 	struct blockpool_holder_args holder;
 	struct blockpool_owners_args owners;
+	struct blockpool_bind_args bind;
+	struct blockpool_unbind_args unbind;
+	struct blockpool_send_args send;
+	struct blockpool_recv_args recv;
+	struct blockpool_share_args share;
+	struct blockpool_port_args port;
+	struct blockpool_call_args call;
 	__u8 bytes[512];
 };
 
@@ -35,7 +43,12 @@ struct scene {
 	int watch;		/* attached to the pool, not for the call */
 	int fd;			/* for the call */
 	__u32 index;		/* held by the watcher or, for FREE, by fd */
-	__u32 words[NR_BLOCKS];	/* indices or owners */
+	__u32 port;		/* that both use; in it there is ... */
+	__u32 queued;		/* ... this block */
+	union {
+		__u32 words[NR_BLOCKS];	/* indices, owners or a port's number */
+		struct blockpool_message messages[2];
+	};
 };
 
 /* Everything that a refused call might have changed. */
@@ -44,6 +57,8 @@ struct state {
 	__u32 owners[NR_BLOCKS];
 	unsigned int pools;
 	bool has_victim, has_unused;
+	unsigned int nr_ports;
+	struct blockpool_port_args port;	/* the first */
 };
 
 struct field {
@@ -63,6 +78,7 @@ FIXTURE_VARIANT(abi)
 	unsigned long request;
 	size_t size;
 	bool attached;		/* the call wants an attached fd */
+	bool ports;		/* and one that uses a port with a message */
 	bool writes_back;	/* the structure itself is an output */
 	struct field flags;	/* where unknown flags can be set */
 	__u32 unknown;		/* all that are */
@@ -162,6 +178,99 @@ FIXTURE_VARIANT_ADD(abi, owners)
 	.words = FIELD(blockpool_owners_args, owners),
 };
 
+FIXTURE_VARIANT_ADD(abi, bind)
+{
+	.request = BLOCKPOOL_IOC_BIND,
+	.size = sizeof(struct blockpool_bind_args),
+	.attached = true,
+	.ports = true,
+	.writes_back = true,
+	.flags = FIELD(blockpool_bind_args, flags),
+	.unknown = ~(BLOCKPOOL_BIND_SEND | BLOCKPOOL_BIND_RECV |
+		     BLOCKPOOL_BIND_CREATE | BLOCKPOOL_BIND_FD |
+		     BLOCKPOOL_BIND_AGAIN),
+	.reserved = FIELD(blockpool_bind_args, __reserved),
+};
+
+FIXTURE_VARIANT_ADD(abi, unbind)
+{
+	.request = BLOCKPOOL_IOC_UNBIND,
+	.size = sizeof(struct blockpool_unbind_args),
+	.attached = true,
+	.ports = true,
+};
+
+FIXTURE_VARIANT_ADD(abi, send)
+{
+	.request = BLOCKPOOL_IOC_SEND,
+	.size = sizeof(struct blockpool_send_args),
+	.attached = true,
+	.ports = true,
+	.writes_back = true,
+	.flags = FIELD(blockpool_send_args, flags),
+	.unknown = ~(BLOCKPOOL_PORT_WAIT | BLOCKPOOL_PORT_ALL),
+	.reserved = FIELD(blockpool_send_args, __reserved),
+	.words = FIELD(blockpool_send_args, messages),
+};
+
+FIXTURE_VARIANT_ADD(abi, recv)
+{
+	.request = BLOCKPOOL_IOC_RECV,
+	.size = sizeof(struct blockpool_recv_args),
+	.attached = true,
+	.ports = true,
+	.writes_back = true,
+	.flags = FIELD(blockpool_recv_args, flags),
+	.unknown = ~(BLOCKPOOL_PORT_WAIT | BLOCKPOOL_PORT_ALL),
+	.reserved = FIELD(blockpool_recv_args, __reserved),
+	.words = FIELD(blockpool_recv_args, messages),
+};
+
+FIXTURE_VARIANT_ADD(abi, share)
+{
+	.request = BLOCKPOOL_IOC_SHARE,
+	.size = sizeof(struct blockpool_share_args),
+	.attached = true,
+	.ports = true,
+	.flags = FIELD(blockpool_share_args, flags),
+	.unknown = ~0U,
+	.reserved = FIELD(blockpool_share_args, __reserved),
+	.words = FIELD(blockpool_share_args, ports),
+};
+
+FIXTURE_VARIANT_ADD(abi, port)
+{
+	.request = BLOCKPOOL_IOC_PORT,
+	.size = sizeof(struct blockpool_port_args),
+	.attached = true,
+	.ports = true,
+	.writes_back = true,
+	.reserved = FIELD(blockpool_port_args, __reserved),
+};
+
+FIXTURE_VARIANT_ADD(abi, call)
+{
+	.request = BLOCKPOOL_IOC_CALL,
+	.size = sizeof(struct blockpool_call_args),
+	.attached = true,
+	.ports = true,
+	.writes_back = true,
+	.flags = FIELD(blockpool_call_args, send.flags),
+	.unknown = ~(BLOCKPOOL_PORT_WAIT | BLOCKPOOL_PORT_ALL),
+	.reserved = FIELD(blockpool_call_args, __reserved),
+	.words = FIELD(blockpool_call_args, send.messages),
+};
+
+/* Only what the call does to it shall end it. */
+static void scene_set_port(struct scene *scene)
+{
+	scene->port = port_bind(scene->watch, "inbox", PORT_MAKE);
+	must(port_bind(scene->fd, "inbox", PORT_SEND | PORT_RECV) ==
+	     (int)scene->port);
+	scene->queued = pool_take(scene->fd);
+	must(port_send_one(scene->fd, scene->port, scene->queued, 7) == 1);
+}
+
 /* A pool with one block held by each of the two clients, and a victim. */
 static void scene_set(struct scene *scene, bool attached)
 {
@@ -195,6 +304,8 @@ static void scene_clear(struct scene *scene)
 FIXTURE_SETUP(abi)
 {
 	scene_set(&self->scene, variant->attached);
+	if (variant->ports)
+		scene_set_port(&self->scene);
 }
 
 FIXTURE_TEARDOWN(abi)
@@ -212,12 +323,53 @@ static struct state state_now(const struct scene *scene)
 	state.pools = pool_count();
 	state.has_victim = pool_listed(scene->victim);
 	state.has_unused = pool_listed(scene->unused);
+	while (!port_look(scene->watch, state.port.cursor, &state.port))
+		state.nr_ports++;
+	if (state.nr_ports)
+		must(!port_look(scene->watch, 0, &state.port));
 	return state;
 }
 
 static void set_name(char *to, const char *name)
 {
 	memcpy(to, name, BLOCKPOOL_NAME_SIZE);
+}
+
+/* As fill(), for calls about ports; what comes is put behind what goes. */
+static void fill_port(union args *args, unsigned long request,
+		      struct scene *scene)
+{
+	const struct blockpool_message message = { .index = scene->index };
+
+	switch (request) {
+	case BLOCKPOOL_IOC_BIND:
+		args->bind = port_args("made", PORT_MAKE);
+		break;
+	case BLOCKPOOL_IOC_UNBIND:
+		args->unbind.port = scene->port;
+		break;
+	case BLOCKPOOL_IOC_SEND:
+		scene->messages[0] = message;
+		args->send = PORT_ARGS(blockpool_send_args, scene->port,
+				       scene->messages, 1, 0, 0);
+		break;
+	case BLOCKPOOL_IOC_RECV:
+		args->recv = PORT_ARGS(blockpool_recv_args, scene->port,
+				       scene->messages, 1, 0, 0);
+		break;
+	case BLOCKPOOL_IOC_SHARE:
+		scene->words[0] = scene->port;
+		args->share.nr_ports = 1;
+		args->share.ports = (uintptr_t)scene->words;
+		args->share.message = message;
+		break;
+	case BLOCKPOOL_IOC_CALL:
+		scene->messages[0] = message;
+		args->call = port_call_halves(scene->port, &scene->messages[0], 1,
+					      scene->port, &scene->messages[1], 1,
+					      0);
+		break;
+	}
 }
 
 /* Arguments with which the call succeeds; outputs are poisoned. */
@@ -228,7 +380,6 @@ static void fill(union args *args, unsigned long request, size_t size,
 
 	memset(args, 0, sizeof(*args));
 	memset(scene->words, POOL_POISON, sizeof(scene->words));
-	args->size = size;
 	switch (request) {
 	case BLOCKPOOL_IOC_CREATE:
 		args->create.block_size = 100;
@@ -247,7 +398,7 @@ static void fill(union args *args, unsigned long request, size_t size,
 		break;
 	case BLOCKPOOL_IOC_FREE:
 		args->free.count = 1;
-		args->free.done = 0x5a5a5a5a;
+		args->free.done = DONE;
 		args->free.indices = words;
 		scene->words[0] = scene->index;
 		break;
@@ -255,14 +406,28 @@ static void fill(union args *args, unsigned long request, size_t size,
 		args->owners.count = NR_BLOCKS;
 		args->owners.owners = words;
 		break;
+	default:
+		fill_port(args, request, scene);
 	}
+	args->size = size;
 }
 
-/* FREE tells how many it freed even when it is refused, which is none. */
+/* Those who tell how many they moved do so even when they are refused: it is none. */
 static void forget_done(union args *args, unsigned long request)
 {
-	if (request == BLOCKPOOL_IOC_FREE)
+	switch (request) {
+	case BLOCKPOOL_IOC_FREE:
 		args->free.done = 0;
+		break;
+	case BLOCKPOOL_IOC_SEND:
+	case BLOCKPOOL_IOC_RECV:
+		args->send.done = 0;
+		break;
+	case BLOCKPOOL_IOC_CALL:
+		args->call.send.done = 0;
+		args->call.recv.done = 0;
+		break;
+	}
 }
 
 /*
@@ -345,6 +510,52 @@ TEST_F(abi, huge)
 	}
 }
 
+/* Likewise, of those about ports. */
+static void expect_port_done(struct scene *scene, unsigned long request,
+			     const union args *args, const struct state *before,
+			     const struct state *after)
+{
+	__u32 client = pool_info(scene->fd).client;
+	int more = after->port.nr_messages - before->port.nr_messages;
+
+	switch (request) {
+	case BLOCKPOOL_IOC_BIND:
+		must(args->bind.port > scene->port);
+		must(after->nr_ports == before->nr_ports + 1);
+		break;
+	case BLOCKPOOL_IOC_UNBIND:
+		must(after->port.nr_senders == before->port.nr_senders - 1);
+		must(after->port.nr_receivers == before->port.nr_receivers - 1);
+		break;
+	case BLOCKPOOL_IOC_SEND:
+		must(args->send.done == 1 && more == 1);
+		must(after->owners[scene->index] ==
+		     (BLOCKPOOL_OWNER_PORT | scene->port));
+		break;
+	case BLOCKPOOL_IOC_RECV:
+		must(args->recv.done == 1 && more == -1);
+		must(scene->messages[0].cookie == 7);
+		must(after->owners[scene->queued] == client);
+		break;
+	case BLOCKPOOL_IOC_SHARE:
+		must(more == 1);
+		must(after->owners[scene->index] == BLOCKPOOL_OWNER_SHARED);
+		break;
+	case BLOCKPOOL_IOC_PORT:
+		must(args->port.cursor == scene->port);
+		must(!strcmp(args->port.name, "inbox"));
+		must(args->port.nr_messages == 1);
+		break;
+	case BLOCKPOOL_IOC_CALL:
+		must(args->call.send.done == 1 && args->call.recv.done == 1);
+		must(!more && scene->messages[1].cookie == 7);
+		must(after->owners[scene->index] ==
+		     (BLOCKPOOL_OWNER_PORT | scene->port));
+		must(after->owners[scene->queued] == client);
+		break;
+	}
+}
+
 /* What a successful call did, seen from outside. */
 static void expect_done(struct scene *scene, unsigned long request,
 			const union args *args, const struct state *before)
@@ -392,6 +603,8 @@ static void expect_done(struct scene *scene, unsigned long request,
 	case BLOCKPOOL_IOC_OWNERS:
 		must(!memcmp(scene->words, after.owners, sizeof(after.owners)));
 		break;
+	default:
+		expect_port_done(scene, request, args, before, &after);
 	}
 }
 
@@ -523,7 +736,7 @@ TEST_F(abi, structure_that_cannot_be_written)
 	ret = pool_ioctl(self->scene.fd, variant->request, page);
 	ASSERT_EQ(variant->writes_back ? -EFAULT : 0, ret);
 	pool_check(self->scene.watch,
-		   1 + variant->attached +
+		   1 + variant->attached + variant->ports +
 		   3 * (variant->request == BLOCKPOOL_IOC_ALLOC));
 }
 
@@ -555,22 +768,43 @@ TEST_F(abi, bad_array)
 	}
 }
 
-/* Partly good is bad: all or nothing. */
+/* As many as there are in an array that is cut short. */
+static void set_count(union args *args, unsigned long request, __u32 count)
+{
+	switch (request) {
+	case BLOCKPOOL_IOC_ALLOC:
+		args->alloc.count = count;
+		break;
+	case BLOCKPOOL_IOC_FREE:
+		args->free.count = count;
+		break;
+	case BLOCKPOOL_IOC_OWNERS:
+		args->owners.count = count;
+		break;
+	case BLOCKPOOL_IOC_SHARE:
+		args->share.nr_ports = count;
+		break;
+	}
+}
+
+/* Partly good is bad: all or nothing.  A message is longer than all three words. */
 TEST_F(abi, array_runs_into_a_hole)
 {
 	char *hole = two_pages(-1);
-	__u32 taken[3];
+	__u32 words[3];
 	union args args;
 
 	if (!variant->words.size)
 		return;
-	ASSERT_EQ(0, pool_alloc(self->scene.fd, taken, 3));
+	ASSERT_EQ(0, pool_alloc(self->scene.fd, words, 3));
+	if (variant->request == BLOCKPOOL_IOC_SHARE) {
+		words[0] = self->scene.port;
+		words[1] = words[0];
+	}
 	for (int i = 1; i < 3; i++) {
 		fill(&args, variant->request, variant->size, &self->scene);
-		memcpy(hole - 4 * i, taken, 4 * i);
-		args.alloc.count = 3;
-		if (variant->request == BLOCKPOOL_IOC_OWNERS)
-			args.owners.count = 3;
+		memcpy(hole - 4 * i, words, 4 * i);
+		set_count(&args, variant->request, 3);
 		set_words(&args, variant->words, hole - 4 * i);
 		REFUSE(&args, -EFAULT);
 	}
@@ -582,7 +816,8 @@ TEST_F(abi, array_that_cannot_be_written)
 	union args args;
 
 	if (variant->request != BLOCKPOOL_IOC_ALLOC &&
-	    variant->request != BLOCKPOOL_IOC_OWNERS)
+	    variant->request != BLOCKPOOL_IOC_OWNERS &&
+	    variant->request != BLOCKPOOL_IOC_RECV)
 		return;
 	fill(&args, variant->request, variant->size, &self->scene);
 	set_words(&args, variant->words, page);
