@@ -23,6 +23,7 @@
 #ifndef SELFTESTS_ATTACK_H
 #define SELFTESTS_ATTACK_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@
 #include <linux/types.h>
 
 #include "host/random.h"
+#include "pool.h"
 
 #ifndef ATTACK_PARTS
 #define ATTACK_PARTS	1
@@ -140,6 +142,14 @@ static inline bool attack_finish(const struct attack *attack)
 	       (long long)(attack_now() - attack->start), attack->seed);
 	fflush(stdout);
 	return attack->done && attack->done >= attack->count;
+}
+
+/* A killer, before all victims: it need not wait until one of them goes to sleep. */
+static inline void attack_be_urgent(void)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+
+	must(!sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param));
 }
 
 #endif /* SELFTESTS_ATTACK_H */

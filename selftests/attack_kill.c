@@ -11,7 +11,6 @@
  * blocks it has in hand, so that it can be told where death met it.
  */
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -602,17 +601,9 @@ static void round_of_kills(struct killer *killer)
 	killer->attack.done += VICTIMS;
 }
 
-/* Before all victims, so that it need not wait until one of them goes to sleep. */
-static void become_urgent(void)
-{
-	const struct sched_param param = { .sched_priority = 1 };
-
-	must(!sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param));
-}
-
 static void begin(struct killer *killer)
 {
-	become_urgent();
+	attack_be_urgent();
 	killer->attack = attack_start("kills", KILLS);
 	killer->random = attack_random(&killer->attack, 0);
 	pool_name(killer->name);

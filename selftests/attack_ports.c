@@ -14,7 +14,6 @@
  * What a process had sent and received is known from memory that outlives it, into
  * which the kernel itself writes what came of each call.
  */
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,7 +39,7 @@
 static const char *const places[PLACES] = {
 	"outside of calls", "opening or mapping", "in a bind", "in an alloc",
 	"in a send", "in a send that may wait", "in a receive",
-	"in a receive that may wait", "in a free", "in a share",
+	"in a receive that may wait", "in a free", "in a share", "in a call",
 };
 
 struct killer {
@@ -436,17 +435,9 @@ static void play_scene(struct killer *killer)
 	end_scene(killer);
 }
 
-/* Before all victims, so that it need not wait until one of them goes to sleep. */
-static void become_urgent(void)
-{
-	const struct sched_param param = { .sched_priority = 1 };
-
-	must(!sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param));
-}
-
 static void begin(struct killer *killer)
 {
-	become_urgent();
+	attack_be_urgent();
 	killer->attack = attack_start("kills", KILLS);
 	killer->random = attack_random(&killer->attack, 0);
 	killer->scene = mmap(NULL, sizeof(*killer->scene), PROT_READ | PROT_WRITE,

@@ -35,6 +35,7 @@ union args {
 	struct blockpool_recv_args recv;
 	struct blockpool_share_args share;
 	struct blockpool_port_args port;
+	struct blockpool_call_args call;
 };
 
 /* 0 and 1, bounds of the interface and of types, anything. */
@@ -369,11 +370,9 @@ static struct blockpool_message any_message(struct fuzz *fuzz)
 	};
 }
 
-/* The first fields of both structures are the same. */
-static void make_move(struct fuzz *fuzz, union args *args)
+/* SEND or RECV: all fields of both structures are the same. */
+static void make_move(struct fuzz *fuzz, struct blockpool_send_args *send)
 {
-	struct blockpool_send_args *send = &args->send;
-
 	if (fuzz_once(fuzz, 4))
 		send->flags |= BLOCKPOOL_PORT_ALL;
 	if (fuzz_once(fuzz, 4))
@@ -391,7 +390,7 @@ static void make_send(struct fuzz *fuzz, union args *args)
 {
 	struct blockpool_message messages[64];
 
-	make_move(fuzz, args);
+	make_move(fuzz, &args->send);
 	for (int i = 0; i < 64; i++)
 		messages[i] = any_message(fuzz);
 	args->send.messages = (uintptr_t)fuzz_place(fuzz, 1, messages,
@@ -400,8 +399,31 @@ static void make_send(struct fuzz *fuzz, union args *args)
 
 static void make_recv(struct fuzz *fuzz, union args *args)
 {
-	make_move(fuzz, args);
+	make_move(fuzz, &args->send);
 	args->recv.messages = words(fuzz, NULL, FUZZ_AREA / sizeof(__u32));
+}
+
+/* What comes lies where what goes lay, and is no more than there is room for. */
+static void make_both(struct fuzz *fuzz, union args *args)
+{
+	struct blockpool_message messages[FUZZ_AREA / sizeof(struct blockpool_message)];
+	struct blockpool_call_args *call = &args->call;
+	struct blockpool_send_args recv = {};
+
+	memset(messages, 0, sizeof(messages));
+	for (int i = 0; i < 64; i++)
+		messages[i] = any_message(fuzz);
+	make_move(fuzz, &call->send);
+	call->send.size = fuzz_once(fuzz, 24) ? fuzz_number(fuzz) :
+						sizeof(call->send);
+	call->send.messages = (uintptr_t)fuzz_place(fuzz, 1, messages,
+						    sizeof(messages));
+	make_move(fuzz, &recv);
+	recv.size = fuzz_once(fuzz, 24) ? fuzz_number(fuzz) : sizeof(call->recv);
+	recv.messages = call->send.messages;
+	recv.nr_frames = seldom(fuzz);
+	recv.frames = seldom(fuzz);
+	memcpy(&call->recv, &recv, sizeof(call->recv));
 }
 
 static void make_share(struct fuzz *fuzz, union args *args)
@@ -458,6 +480,8 @@ static const struct call calls[FUZZ_IOCTLS] = {
 	CALL(SHARE, 4, share_args, make_share, EACCES, EAGAIN, EPERM, EPIPE, ENOENT,
 	     ENOMEM, EOPNOTSUPP),
 	CALL(PORT, 1, port_args, make_next, EACCES, ENOENT),
+	CALL(CALL, 10, call_args, make_both, EACCES, EAGAIN, ETIMEDOUT, EINTR,
+	     EPERM, EPIPE, EDQUOT, ENOENT, ENOMEM),
 };
 
 static bool may_fail(const struct call *call, int error)
@@ -622,7 +646,8 @@ static void fresh_port(struct fuzz *fuzz)
 static bool needs_port(unsigned long request)
 {
 	return request == BLOCKPOOL_IOC_SEND || request == BLOCKPOOL_IOC_RECV ||
-	       request == BLOCKPOOL_IOC_SHARE || request == BLOCKPOOL_IOC_UNBIND;
+	       request == BLOCKPOOL_IOC_CALL || request == BLOCKPOOL_IOC_SHARE ||
+	       request == BLOCKPOOL_IOC_UNBIND;
 }
 
 /* Then the call is ended by a signal. */
@@ -634,6 +659,9 @@ static bool waits_for_ever(__u32 nr, const union args *args)
 	case BLOCKPOOL_IOC_SEND:
 	case BLOCKPOOL_IOC_RECV:
 		return args->send.timeout_ms == -1;
+	case BLOCKPOOL_IOC_CALL:
+		return args->call.send.timeout_ms == -1 ||
+		       args->call.recv.timeout_ms == -1;
 	default:
 		return false;
 	}
@@ -646,6 +674,7 @@ static void keep_what_came(struct fuzz *fuzz, __u32 nr, const union args *args)
 		keep(fuzz, args->alloc.count, 1);
 		break;
 	case BLOCKPOOL_IOC_RECV:
+	case BLOCKPOOL_IOC_CALL:
 		keep(fuzz, 1, sizeof(struct blockpool_message) / sizeof(__u32));
 		break;
 	case BLOCKPOOL_IOC_BIND:

@@ -267,40 +267,58 @@ static int move_flags(struct fuzz *fuzz, __u32 *flags, __s32 *timeout_ms)
 	return -ETIMEDOUT;
 }
 
-static void send(struct fuzz *fuzz)
+/* Fills SEND's arguments, but for a port; says what it returns, and has done. */
+static int foretell_send(struct fuzz *fuzz, struct blockpool_send_args *args,
+			 struct blockpool_message *messages, __u32 *done)
 {
 	struct fuzz_model *model = &fuzz->model;
-	struct blockpool_message messages[FUZZ_DEPTH + 4];
-	struct blockpool_send_args args = {
-		.size = sizeof(args),
-		.port = model->port.port,
-		.messages = (uintptr_t)messages,
-	};
-	__u32 n = 0, most = fuzz_below(fuzz, FUZZ_DEPTH + 4), done = 0;
+	__u32 n = 0, most = fuzz_below(fuzz, FUZZ_DEPTH + 4);
 	__u32 space = room(model);
-	int foretold = move_flags(fuzz, &args.flags, &args.timeout_ms), ret;
-	bool all = args.flags & BLOCKPOOL_PORT_ALL;
+	int foretold = move_flags(fuzz, &args->flags, &args->timeout_ms);
+	bool all = args->flags & BLOCKPOOL_PORT_ALL;
 
 	for (; n < most && model->nr_held; n++) {
 		__u32 index = drop(model, fuzz_below(fuzz, model->nr_held));
 
 		messages[n] = write_message(fuzz, index);
 	}
-	args.count = n;
-	if (!n || (all && n > model->port.depth)) {
-		foretold = -EINVAL;
-	} else if (space && (!all || n <= space)) {
-		foretold = 0;
-		done = n < space ? n : space;
-	}
-	ret = pool_ioctl(model->fd, BLOCKPOOL_IOC_SEND, &args);
-	must(ret == foretold && args.done == done);
+	args->size = sizeof(*args);
+	args->port = model->port.port;
+	args->messages = (uintptr_t)messages;
+	args->count = n;
+	*done = 0;
+	if (!n || (all && n > model->port.depth))
+		return -EINVAL;
+	if (!space || (all && n > space))
+		return foretold;
+	*done = n < space ? n : space;
+	return 0;
+}
+
+/* What was not sent is held. */
+static void settle_sent(struct fuzz_model *model,
+			const struct blockpool_message *messages, __u32 n,
+			__u32 done)
+{
 	for (__u32 i = 0; i < n; i++) {
 		if (i < done)
 			queue(model, &messages[i], 0);
 		else
 			model->held[model->nr_held++] = messages[i].index;
 	}
+}
+
+static void send(struct fuzz *fuzz)
+{
+	struct fuzz_model *model = &fuzz->model;
+	struct blockpool_message messages[FUZZ_DEPTH + 4];
+	struct blockpool_send_args args = {};
+	__u32 done;
+	int foretold = foretell_send(fuzz, &args, messages, &done), ret;
+
+	ret = pool_ioctl(model->fd, BLOCKPOOL_IOC_SEND, &args);
+	must(ret == foretold && args.done == done);
+	settle_sent(model, messages, args.count, done);
 }
 
 /* Bad ones among good ones, or one twice. */
@@ -352,30 +370,68 @@ static void check_received(struct fuzz_model *model,
 		model->nr_queued * sizeof(*messages));
 }
 
-static void receive(struct fuzz *fuzz)
+/* Fills RECV's arguments; says what it returns if there is nothing. */
+static int foretell_recv(struct fuzz *fuzz, struct blockpool_recv_args *args,
+			 struct blockpool_message *messages)
 {
 	struct fuzz_model *model = &fuzz->model;
-	struct blockpool_message messages[FUZZ_DEPTH];
-	struct blockpool_recv_args args = {
-		.size = sizeof(args),
-		.port = model->port.port,
-		.count = 1 + fuzz_below(fuzz, model->port.depth),
-		.messages = (uintptr_t)messages,
-	};
-	int foretold = move_flags(fuzz, &args.flags, &args.timeout_ms), ret;
-	__u32 least = args.flags & BLOCKPOOL_PORT_ALL ? args.count : 1, n = args.count;
+
+	args->size = sizeof(*args);
+	args->port = model->port.port;
+	args->count = 1 + fuzz_below(fuzz, model->port.depth);
+	args->messages = (uintptr_t)messages;
+	return move_flags(fuzz, &args->flags, &args->timeout_ms);
+}
+
+static void settle_received(struct fuzz_model *model,
+			    const struct blockpool_recv_args *args,
+			    const struct blockpool_message *messages, int foretold,
+			    int ret)
+{
+	__u32 least = args->flags & BLOCKPOOL_PORT_ALL ? args->count : 1;
+	__u32 n = args->count;
 
 	if (n > model->nr_queued)
 		n = model->nr_queued;
 	if (n > left(model))
 		n = left(model);
-	ret = pool_ioctl(model->fd, BLOCKPOOL_IOC_RECV, &args);
-	must(args.done == (ret ? 0 : n));
+	must(args->done == (ret ? 0 : n));
 	if (!ret)
 		check_received(model, messages, n);
 	else
 		must((ret == foretold && least > model->nr_queued) ||
 		     (ret == -EDQUOT && least > left(model)));
+}
+
+static void receive(struct fuzz *fuzz)
+{
+	struct fuzz_model *model = &fuzz->model;
+	struct blockpool_message messages[FUZZ_DEPTH];
+	struct blockpool_recv_args args = {};
+	int foretold = foretell_recv(fuzz, &args, messages), ret;
+
+	ret = pool_ioctl(model->fd, BLOCKPOOL_IOC_RECV, &args);
+	settle_received(model, &args, messages, foretold, ret);
+}
+
+/* The second half is what RECV would do if the first has done all, and nothing if not. */
+static void send_and_receive(struct fuzz *fuzz)
+{
+	struct fuzz_model *model = &fuzz->model;
+	struct blockpool_message messages[FUZZ_DEPTH + 4], answers[FUZZ_DEPTH];
+	struct blockpool_call_args args = { .size = sizeof(args) };
+	int ret, sent, received;
+	__u32 done;
+
+	sent = foretell_send(fuzz, &args.send, messages, &done);
+	received = foretell_recv(fuzz, &args.recv, answers);
+	ret = pool_ioctl(model->fd, BLOCKPOOL_IOC_CALL, &args);
+	must(args.send.done == done);
+	settle_sent(model, messages, args.send.count, done);
+	if (sent || done < args.send.count)
+		must(ret == sent && !args.recv.done);
+	else
+		settle_received(model, &args.recv, answers, received, ret);
 }
 
 /* To nobody else, so that all holders are known. */
@@ -460,8 +516,11 @@ static void move(struct fuzz *fuzz)
 	case 9 ... 11:
 		end_share(fuzz);
 		break;
-	case 12 ... 21:
+	case 12 ... 18:
 		send(fuzz);
+		break;
+	case 19 ... 23:
+		send_and_receive(fuzz);
 		break;
 	default:
 		receive(fuzz);

@@ -48,7 +48,7 @@ extern const struct part parts[VICTIMS];
 
 enum place {
 	OUTSIDE, OPEN, BIND, ALLOC, SEND, SEND_WAIT, RECV, RECV_WAIT, FREE, SHARE,
-	PLACES
+	CALL, PLACES
 };
 
 /*
@@ -121,6 +121,7 @@ struct note {
 	struct cursor freed;	/* or sent on, in the order received */
 	struct blockpool_send_args send;
 	struct blockpool_recv_args recv;
+	struct blockpool_call_args call;
 	struct blockpool_free_args free;
 	struct blockpool_message ring[RING];
 };

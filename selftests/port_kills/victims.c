@@ -205,27 +205,34 @@ static int outcome(struct victim *victim, int ret, __u32 flags, __u32 count,
 	return ret ? ret : (int)done;
 }
 
+static struct blockpool_send_args send_args(struct victim *victim, __u32 port,
+					    const struct blockpool_message *messages,
+					    __u32 count)
+{
+	struct blockpool_send_args args = {
+		.size = sizeof(args),
+		.port = port,
+		.count = count,
+		.messages = (uintptr_t)messages,
+	};
+
+	args.timeout_ms = how(victim, count, &args.flags);
+	return args;
+}
+
 /* How many went, or -errno; cursor counts them. */
 static int send(struct victim *victim, struct cursor *cursor, __u32 port,
 		const struct blockpool_message *messages, __u32 count)
 {
 	struct blockpool_send_args *args = &victim->note->send;
-	__u32 flags;
 	int ret;
 
-	*args = (struct blockpool_send_args) {
-		.size = sizeof(*args),
-		.port = port,
-		.count = count,
-		.messages = (uintptr_t)messages,
-	};
-	args->timeout_ms = how(victim, count, &flags);
-	args->flags = flags;
+	*args = send_args(victim, port, messages, count);
 	cursor_open(cursor, &args->done, count);
-	ret = in(victim, flags & BLOCKPOOL_PORT_WAIT ? SEND_WAIT : SEND,
+	ret = in(victim, args->flags & BLOCKPOOL_PORT_WAIT ? SEND_WAIT : SEND,
 		 pool_ioctl(victim->fd, BLOCKPOOL_IOC_SEND, args));
 	cursor_close(cursor);
-	return outcome(victim, ret, flags, count, args->done);
+	return outcome(victim, ret, args->flags, count, args->done);
 }
 
 static void check_message(const struct victim *victim,
@@ -251,33 +258,80 @@ static struct blockpool_message *noted(const struct victim *victim, __u32 at)
 	return &victim->note->ring[at % RING];
 }
 
-/* How many came, or -errno. */
-static int receive(struct victim *victim, __u32 port, __u32 count, __s32 timeout_ms,
-		   __u32 flags)
+static struct blockpool_recv_args recv_args(const struct victim *victim, __u32 port,
+					    __u32 count, __s32 timeout_ms,
+					    __u32 flags)
 {
-	struct blockpool_recv_args *args = &victim->note->recv;
 	__u32 at = victim->note->received.at, left = RING - at % RING;
-	int ret;
 
 	if (count > left)
 		count = left;
 	memset(noted(victim, at), 0, count * sizeof(struct blockpool_message));
-	*args = (struct blockpool_recv_args) {
-		.size = sizeof(*args),
+	return (struct blockpool_recv_args) {
+		.size = sizeof(struct blockpool_recv_args),
 		.flags = flags,
 		.port = port,
 		.count = count,
 		.timeout_ms = timeout_ms,
 		.messages = (uintptr_t)noted(victim, at),
 	};
-	cursor_open(&victim->note->received, &args->done, count);
+}
+
+/* The last of those noted. */
+static void check_received(const struct victim *victim, int n)
+{
+	while (n > 0)
+		check_message(victim, noted(victim, victim->note->received.at - n--));
+}
+
+/* How many came, or -errno. */
+static int receive(struct victim *victim, __u32 port, __u32 count, __s32 timeout_ms,
+		   __u32 flags)
+{
+	struct blockpool_recv_args *args = &victim->note->recv;
+	int ret;
+
+	*args = recv_args(victim, port, count, timeout_ms, flags);
+	cursor_open(&victim->note->received, &args->done, args->count);
 	ret = in(victim, flags & BLOCKPOOL_PORT_WAIT ? RECV_WAIT : RECV,
 		 pool_ioctl(victim->fd, BLOCKPOOL_IOC_RECV, args));
 	cursor_close(&victim->note->received);
-	ret = outcome(victim, ret, flags, count, args->done);
-	for (int i = 0; i < ret; i++)
-		check_message(victim, noted(victim, at + i));
+	ret = outcome(victim, ret, flags, args->count, args->done);
+	check_received(victim, ret);
 	return ret;
+}
+
+/*
+ * Both, and the second waits: how many went, or -errno; got is likewise for what came,
+ * 0 if nothing was to.
+ */
+static int call(struct victim *victim, struct cursor *cursor, __u32 to,
+		const struct blockpool_message *messages, __u32 n, __u32 from,
+		__u32 count, __s32 timeout_ms, int *got)
+{
+	struct blockpool_call_args *args = &victim->note->call;
+	int ret, sent;
+
+	*args = (struct blockpool_call_args) {
+		.size = sizeof(*args),
+		.send = send_args(victim, to, messages, n),
+		.recv = recv_args(victim, from, count, timeout_ms,
+				  BLOCKPOOL_PORT_WAIT),
+	};
+	cursor_open(cursor, &args->send.done, n);
+	cursor_open(&victim->note->received, &args->recv.done, args->recv.count);
+	ret = in(victim, CALL, pool_ioctl(victim->fd, BLOCKPOOL_IOC_CALL, args));
+	cursor_close(cursor);
+	cursor_close(&victim->note->received);
+	*got = 0;
+	sent = outcome(victim, args->send.done ? 0 : ret, args->send.flags, n,
+		       args->send.done);
+	if (sent == (int)n)
+		*got = outcome(victim, ret, 0, args->recv.count, args->recv.done);
+	else
+		must(!args->recv.done && (sent < 0 || !ret));
+	check_received(victim, *got);
+	return sent;
 }
 
 static __u32 nr_received(const struct victim *victim)
@@ -520,24 +574,37 @@ static void drop_first(struct victim *victim)
 	free_first(victim, 1);
 }
 
+/* Who has no more in hand may wait for the next request with the same call. */
+static int send_answer(struct victim *victim, __u32 port,
+		       const struct blockpool_message *message, int *got)
+{
+	*got = 0;
+	if (nr_received(victim) > 1 || ring_is_full(victim) || once(victim, 2))
+		return send(victim, &victim->note->freed, port, message, 1);
+	return call(victim, &victim->note->freed, port, message, 1,
+		    victim->note->port, 1 + below(victim, 4), -1, got);
+}
+
 /* False if it has to be tried again. */
 static bool answer_first(struct victim *victim)
 {
 	struct blockpool_message message = *noted(victim, victim->note->freed.at);
 	__u32 port = message.reply;
-	int ret;
+	int ret, got;
 
 	message.reply = 0;
 	stamp(victim, message.index, ~message.cookie);
-	ret = send(victim, &victim->note->freed, port, &message, 1);
+	ret = send_answer(victim, port, &message, &got);
 	if (not_now(ret))
 		return false;
 	/* If it was dead when the message came, there was nothing to be bound. */
 	must(unbind(victim, port) == (ret == -ENOENT ? -ENOENT : 0));
 	must(ret == 1 || ret == -EPIPE || ret == -ENOENT);
-	if (ret == 1)
+	must(got >= 0 || not_now(got));
+	/* What has come may be the same block again. */
+	if (ret == 1 && got <= 0)
 		is_gone(victim, message.index);
-	else
+	else if (ret != 1)
 		drop_first(victim);
 	return true;
 }
@@ -575,6 +642,41 @@ static void check_answers(const struct victim *victim, __u32 n)
 	}
 }
 
+/* Asks, and waits for an answer, with one call. */
+static void ask(struct victim *victim)
+{
+	struct blockpool_message messages[BATCH];
+	__u32 n = fill(victim, 1 + below(victim, 3));
+	int ret, got;
+
+	if (!n)
+		return;
+	write_messages(victim, victim->other, messages, n);
+	ret = call(victim, &victim->note->sent, victim->note->port, messages, n,
+		   victim->other, ANSWERS, once(victim, 2) ? -1 : 2, &got);
+	must(ret > 0 || not_now(ret));
+	must(got >= 0 || not_now(got));
+	if (ret > 0)
+		forget(victim, ret);
+}
+
+static void take_answers(struct victim *victim)
+{
+	check_answers(victim, nr_received(victim));
+	free_first(victim, nr_received(victim));
+}
+
+/* Not asked for by CALL. */
+static void await_answers(struct victim *victim)
+{
+	int ret = receive(victim, victim->other, ANSWERS,
+			  resting(victim) || once(victim, 2) ? -1 : 2,
+			  BLOCKPOOL_PORT_WAIT);
+
+	must(ret > 0 || not_now(ret));
+	take_answers(victim);
+}
+
 static void request_for_ever(struct victim *victim)
 {
 	struct note *note = victim->note;
@@ -588,19 +690,18 @@ static void request_for_ever(struct victim *victim)
 		note->idle = resting(victim) && !outstanding(note);
 		if (!resting(victim) && outstanding(note) < WINDOW &&
 		    !ring_is_full(victim)) {
+			if (once(victim, 2)) {
+				ask(victim);
+				take_answers(victim);
+				continue;
+			}
 			ret = send_some(victim, victim->other, 1 + below(victim, 3));
 			must(ret > 0 || not_now(ret));
 		}
-		if (!outstanding(note) || ring_is_full(victim)) {
+		if (outstanding(note) && !ring_is_full(victim))
+			await_answers(victim);
+		else
 			usleep(100);
-			continue;
-		}
-		ret = receive(victim, victim->other, ANSWERS,
-			      resting(victim) || once(victim, 2) ? -1 : 2,
-			      BLOCKPOOL_PORT_WAIT);
-		must(ret > 0 || not_now(ret));
-		check_answers(victim, nr_received(victim));
-		free_first(victim, nr_received(victim));
 	}
 }
 
