@@ -41,6 +41,7 @@ struct bp_client *bp_client_open(struct blockpool *pool)
 	client->pool = pool;
 	client->uid = current_euid();
 	client->pid = get_task_pid(current, PIDTYPE_TGID);
+	client->tgid = pid_nr(client->pid);
 	get_task_comm(client->comm, current);
 	ret = xa_alloc_cyclic(&pool->clients, &client->id, client,
 			      BP_CLIENT_IDS, &pool->next_client,
@@ -54,8 +55,8 @@ struct bp_client *bp_client_open(struct blockpool *pool)
 	bp_bindings_init(&client->bindings);
 	atomic_inc(&pool->nr_clients);
 	bp_pool_advise(pool);
-	trace_client_open(bp_pool_number(pool), client->id,
-			  pid_nr(client->pid), client->comm);
+	trace_client_open(bp_pool_number(pool), client->id, client->tgid,
+			  client->comm);
 	return client;
 }
 

@@ -33,6 +33,7 @@ struct bp_client {
 
 	/* Of whoever attached it, for reports only. */
 	struct pid *pid;
+	s32 tgid;		/* the same, where all have numbers */
 	kuid_t uid;
 	char comm[TASK_COMM_LEN];
 };

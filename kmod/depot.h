@@ -140,6 +140,12 @@ static inline bool bp_depot_has_reserve(const struct bp_depot *depot)
 	       data_race(depot->stack->nr) >= depot->reserve;
 }
 
+/* Free blocks, for who must not wait for the lock: about so many. */
+static inline u32 bp_depot_glance(const struct bp_depot *depot)
+{
+	return data_race(depot->stack->nr + depot->nr_wiping);
+}
+
 bool bp_depot_ready(struct bp_depot *depot);
 void bp_depot_read_stats(struct bp_depot *depot, struct bp_depot_stats *stats);
 

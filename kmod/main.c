@@ -10,6 +10,7 @@
 #include "device.h"
 #include "pool.h"
 #include "queue.h"
+#include "recorder.h"
 
 struct workqueue_struct *bp_queue;
 
@@ -74,6 +75,7 @@ static int __init bp_init(void)
 	if (ret)
 		goto err_default;
 	bp_debugfs_init();
+	bp_recorder_init();
 	return 0;
 
 err_default:
@@ -87,6 +89,7 @@ err_queue:
 
 static void __exit bp_exit(void)
 {
+	bp_recorder_exit();
 	bp_device_unregister();
 	bp_debugfs_exit();
 	bp_pool_unlink_all();

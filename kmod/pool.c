@@ -23,6 +23,7 @@
 static DEFINE_MUTEX(bp_names_lock);
 static DEFINE_SPINLOCK(bp_pools_lock);
 static LIST_HEAD(bp_pools);		/* all that live, named or not */
+static DEFINE_MUTEX(bp_look_lock);
 static DEFINE_XARRAY_ALLOC1(bp_names);	/* pools by id; read under RCU */
 static u32 bp_next_id;			/* protected by bp_names_lock */
 static u32 bp_last_number;		/* of a pool; protected by bp_pools_lock */
@@ -258,6 +259,9 @@ static void bp_pool_destroy(struct blockpool *pool)
 	spin_lock(&bp_pools_lock);
 	list_del_rcu(&pool->pools);
 	spin_unlock(&bp_pools_lock);
+	/* Who looks at it is done then, and others do not find it any more. */
+	mutex_lock(&bp_look_lock);
+	mutex_unlock(&bp_look_lock);
 	bp_ports_destroy(&pool->ports);
 	if (pool->debug)
 		bp_sweep_stop(pool->debug);
@@ -312,6 +316,48 @@ struct blockpool *bp_pool_next(u32 *id)
 	rcu_read_unlock();
 	*id = at;
 	return pool;
+}
+
+/*
+ * The living pool with the lowest number above *number, and its number; or NULL.
+ * Whether it is there any longer when this returns, is the caller's matter.
+ */
+struct blockpool *bp_pool_above(u32 *number)
+{
+	u32 left = READ_ONCE(bp_last_number);	/* even if the list is a ring */
+	struct blockpool *pool, *found = NULL;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(pool, &bp_pools, pools) {
+		if (bp_pool_number(pool) > *number) {
+			*number = bp_pool_number(pool);
+			found = pool;
+		}
+		if (found || !--left)
+			break;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/*
+ * Likewise; it stays until bp_pool_look_end().  Not by a reference, with which it would
+ * keep its name longer than its users do.
+ */
+struct blockpool *bp_pool_look(u32 *number)
+{
+	struct blockpool *pool;
+
+	mutex_lock(&bp_look_lock);
+	pool = bp_pool_above(number);
+	if (!pool)
+		mutex_unlock(&bp_look_lock);
+	return pool;
+}
+
+void bp_pool_look_end(void)
+{
+	mutex_unlock(&bp_look_lock);
 }
 
 struct blockpool *bp_pool_hold(struct blockpool *pool)
@@ -427,7 +473,8 @@ static struct blockpool_attr bp_attr_debugged(const struct blockpool_attr *attr)
 static void bp_pool_add(struct blockpool *pool)
 {
 	spin_lock(&bp_pools_lock);
-	pool->stock.depot.pool = ++bp_last_number;
+	pool->stock.depot.pool = bp_last_number + 1;
+	WRITE_ONCE(bp_last_number, bp_last_number + 1);
 	list_add_tail_rcu(&pool->pools, &bp_pools);
 	spin_unlock(&bp_pools_lock);
 	trace_pool_create(bp_pool_number(pool), pool->name, pool->block_size,

@@ -6,6 +6,7 @@
 #include <linux/atomic.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/uidgid.h>
@@ -34,6 +35,7 @@
  *   pool->admission  whose mappings were let in; the wipe before the second's
  *   ports.lock       which ports there are, and who uses them
  *   clients' lock    which clients there are
+ *   bp_look_lock     a look at any pool that lives; its end waits for it
  *   bp_pools_lock    all pools that live; then the lock of those who poll
  *   debug->walk      a look at all blocks
  *   depot.lock       the free indices; a leaf, see depot.h, as are those of port.h
@@ -114,12 +116,29 @@ static inline unsigned long bp_pool_map_pages(const struct blockpool *pool)
 	return pool->store.geo.map_size >> PAGE_SHIFT;
 }
 
+/*
+ * What a look without locks finds: right when nothing moves.
+ */
+static inline u32 bp_pool_glance_free(const struct blockpool *pool)
+{
+	return min(bp_depot_glance(&pool->stock.depot) +
+		   bp_stock_cached(&pool->stock), bp_pool_nr_blocks(pool));
+}
+
+static inline u32 bp_pool_glance_in_flight(const struct blockpool *pool)
+{
+	return max(atomic_long_read(&pool->nr_in_flight), 0L);
+}
+
 struct blockpool *bp_pool_create(const struct blockpool_attr *attr, kuid_t uid,
 				 kgid_t gid, bool charge);
 struct blockpool *bp_pool_find(const char *name);
 struct blockpool *bp_pool_next(u32 *id);
 struct blockpool *bp_pool_hold(struct blockpool *pool);
 void bp_pool_put(struct blockpool *pool);
+struct blockpool *bp_pool_above(u32 *number);
+struct blockpool *bp_pool_look(u32 *number);
+void bp_pool_look_end(void);
 bool bp_pool_unlink(struct blockpool *pool);
 void bp_pool_unlink_all(void);
 
