@@ -18,7 +18,9 @@
  *   ENOENT     no such pool or port
  *   EEXIST     a pool of that name exists
  *   ENOMEM     no memory, or over RLIMIT_MEMLOCK or the cgroup's limit
- *   EPIPE      the port has no receiver any more, nor will have one
+ *   EPIPE      the port has no receiver any more, nor will have one; the other end
+ *              of the channel is gone
+ *   EPROTO     the other end of a channel says what cannot be
  *   ECHILD     a handle inherited over fork(): open your own
  *   ENODEV     the module is not loaded
  *
@@ -233,6 +235,72 @@ int blockpool_call(struct blockpool_port *to,
  */
 int blockpool_share(struct blockpool_port *const *ports, unsigned int n,
 		    const struct blockpool_message *message);
+
+/*
+ * Channels: blocks that go to and fro between two ends, and no call of the kernel as
+ * long as neither sleeps.  To the kernel they are held by the channel, an open file
+ * of its own that both ends have: whichever dies, all are back when the other ends.
+ *
+ * Of each end one thread may send and one receive at a time; blockpool_channel_close()
+ * when no other call is under way.
+ */
+struct blockpool_channel;
+
+/*
+ * Make a channel with nr_blocks blocks of the pool of that name (NULL: "default") and
+ * send it through a connected AF_UNIX stream or seqpacket socket.  It begins with all
+ * blocks on their way to this end, in messages of length 0: receive them, fill them,
+ * send them.  If it succeeds the socket is the channel's.
+ */
+struct blockpool_channel *blockpool_channel_open(const char *name, int socket,
+						 uint32_t nr_blocks);
+
+/*
+ * The other end of it, once the message is there that this waits for; likewise.
+ * EPROTO: what came is no channel, EPROTONOSUPPORT: one of another version.
+ */
+struct blockpool_channel *blockpool_channel_accept(int socket);
+
+/* End this end.  The other gets EPIPE; addresses of blocks are dead. */
+int blockpool_channel_close(struct blockpool_channel *channel);
+
+/*
+ * Send messages about blocks that this end has, 1 to BLOCKPOOL_MESSAGES_MAX, in order,
+ * up to the first that must be refused.  There is always room.  Returns how many were
+ * sent: their blocks are the other end's.  After a count below n, errno tells why
+ * messages[count] was refused.
+ */
+int blockpool_channel_send(struct blockpool_channel *channel,
+			   const struct blockpool_message *messages,
+			   unsigned int n);
+
+/*
+ * Receive up to n messages, and wait up to timeout_ms milliseconds while there is none;
+ * 0: not at all, -1: for ever.  Returns how many: their blocks are this end's, to be
+ * sent back, with an answer or with length 0.  EPIPE only after all that was sent.
+ */
+int blockpool_channel_recv(struct blockpool_channel *channel,
+			   struct blockpool_message *messages, unsigned int n,
+			   int timeout_ms);
+
+/* How long recv looks for messages before it sleeps: 0 to begin with; -1: for ever. */
+int blockpool_channel_spin(struct blockpool_channel *channel, int us);
+
+/* Address of a block at this end, by its index; NULL with EINVAL beyond. */
+void *blockpool_channel_block(const struct blockpool_channel *channel,
+			      uint32_t index);
+
+/* Of its pool. */
+int blockpool_channel_info(struct blockpool_channel *channel,
+			   struct blockpool_info *info);
+
+/*
+ * To poll: before each poll() for POLLIN on the descriptor, arm.  1: there are
+ * messages, or the other end is gone, so receive and do not poll; 0: poll, it will say
+ * so when there are.
+ */
+int blockpool_channel_fd(const struct blockpool_channel *channel);
+int blockpool_channel_arm(struct blockpool_channel *channel);
 
 #ifdef __cplusplus
 }

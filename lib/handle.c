@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "handle.h"
 #include "modules.h"
 #include "report.h"
 #include "thread.h"
@@ -28,38 +29,44 @@ static int set_name(struct blockpool_name_args *args, const char *name)
 }
 
 /*
- * A handle with an open device, attached to no pool yet.  It lies at the end of
- * its page: a load waits for an earlier store to the same place of another page,
- * and low places have enough of both.
+ * A handle with an open device, not mapped yet.  It lies at the end of its page: a
+ * load waits for an earlier store to the same place of another page, and low places
+ * have enough of both.
  */
-static struct blockpool *handle_open(int oflags)
+static struct blockpool *handle_new(int fd)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	struct blockpool *pool;
 	unsigned char *memory;
-	int fd;
 
-	fd = device_open(oflags);
-	if (fd < 0)
-		return NULL;
 	memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
-		goto close_fd;
-	if (madvise(memory + page, page, MADV_WIPEONFORK))
-		goto unmap;
+		return NULL;
+	if (madvise(memory + page, page, MADV_WIPEONFORK)) {
+		munmap(memory, 2 * page);
+		return NULL;
+	}
 
 	memory[page] = HERE_PLAIN;
 	pool = (struct blockpool *)(memory + page) - 1;
 	pool->here = memory + page;
 	pool->fd = fd;
 	return pool;
+}
 
-unmap:
-	munmap(memory, 2 * page);
-close_fd:
-	close(fd);
-	return NULL;
+/* Attached to no pool yet. */
+static struct blockpool *handle_open(int oflags)
+{
+	int fd = device_open(oflags);
+	struct blockpool *pool;
+
+	if (fd < 0)
+		return NULL;
+	pool = handle_new(fd);
+	if (!pool)
+		close(fd);
+	return pool;
 }
 
 static int map_blocks(struct blockpool *pool, const struct blockpool_info *info,
@@ -130,11 +137,10 @@ static int handle_map(struct blockpool *pool, int prot)
 	if (blockpool_info(pool, &info) || map_blocks(pool, &info, prot) ||
 	    map_status(pool, &info) || map_states(pool) || start_debug(pool))
 		return -1;
-	bp_thread_open(pool);
 	return 0;
 }
 
-static void handle_drop(struct blockpool *pool)
+void bp_handle_drop(struct blockpool *pool)
 {
 	int error = errno;
 
@@ -169,6 +175,7 @@ struct blockpool *blockpool_create(const struct blockpool_attr *attr)
 		goto drop;
 	if (handle_map(pool, PROT_READ | PROT_WRITE))
 		goto unlink;
+	bp_thread_open(pool);
 	return pool;
 
 unlink:
@@ -176,14 +183,14 @@ unlink:
 	ioctl(pool->fd, BLOCKPOOL_IOC_UNLINK, &name);
 	errno = error;
 drop:
-	handle_drop(pool);
+	bp_handle_drop(pool);
 	return NULL;
 invalid:
 	errno = EINVAL;
 	return NULL;
 }
 
-struct blockpool *blockpool_open(const char *name, int oflags)
+struct blockpool *bp_handle_open(const char *name, int oflags)
 {
 	int mode = oflags & ~O_CLOEXEC;
 	struct blockpool_name_args args;
@@ -204,9 +211,32 @@ struct blockpool *blockpool_open(const char *name, int oflags)
 		return NULL;
 	if (ioctl(pool->fd, BLOCKPOOL_IOC_ATTACH, &args) ||
 	    handle_map(pool, prot)) {
-		handle_drop(pool);
+		bp_handle_drop(pool);
 		return NULL;
 	}
+	return pool;
+}
+
+/* If it fails the file is as it was, the caller's. */
+struct blockpool *bp_handle_adopt(int fd)
+{
+	struct blockpool *pool = handle_new(fd);
+
+	if (!pool)
+		return NULL;
+	if (!handle_map(pool, PROT_READ | PROT_WRITE))
+		return pool;
+	pool->fd = -1;
+	bp_handle_drop(pool);
+	return NULL;
+}
+
+struct blockpool *blockpool_open(const char *name, int oflags)
+{
+	struct blockpool *pool = bp_handle_open(name, oflags);
+
+	if (pool)
+		bp_thread_open(pool);
 	return pool;
 }
 

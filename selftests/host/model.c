@@ -4,9 +4,11 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../kmod/geometry.h"
@@ -288,6 +290,25 @@ void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd,
 	return memory;
 }
 
+/* One of those that __wrap_open() made, by whatever number. */
+static bool is_device(int fd)
+{
+	char path[32], name[32] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, name, sizeof(name) - 1) > 0 &&
+	       !strcmp(name, "/memfd:blockpool (deleted)");
+}
+
+int __wrap_fstat(int fd, struct stat *file)
+{
+	int ret = __real_fstat(fd, file);
+
+	if (!ret && is_device(fd))
+		file->st_mode = S_IFCHR | 0666;
+	return ret;
+}
+
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
 	va_list ap;
@@ -300,7 +321,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 
 	model_inside = true;
 	pthread_mutex_lock(&lock);
-	error = fcntl(fd, F_GETFD) >= 0 ? dispatch(request, arg) : EBADF;
+	error = is_device(fd) ? dispatch(request, arg) :
+		fcntl(fd, F_GETFD) >= 0 ? ENOTTY : EBADF;
 	pthread_mutex_unlock(&lock);
 	model_inside = false;
 	if (model.meanwhile && request == model.meanwhile_request) {

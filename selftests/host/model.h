@@ -9,6 +9,7 @@
 #define HOST_MODEL_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <linux/blockpool.h>
@@ -71,9 +72,11 @@ void model_lend(__u32 index);
 /* Note a call stack, if the pool tracks. */
 void model_stack(struct model_stack *to, __u64 frames, __u32 nr);
 
-/* The linker lets these stand for open(), ioctl() and mmap(). */
+/* The linker lets these stand for open(), ioctl(), fstat() and mmap(). */
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_fstat(int fd, struct stat *file);
+int __real_fstat(int fd, struct stat *file);
 int __real_open(const char *path, int flags, ...);
 void *__real_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
