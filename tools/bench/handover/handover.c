@@ -12,6 +12,11 @@
  *   batch32    likewise, 32 a call
  *   roundtrip  a message and its answer
  *
+ * and, for ways that never sleep, with a processor for each side only:
+ *
+ *   polled, polled32, polledtrip	the same
+ *   untouched, untouched32		nobody writes or reads the messages
+ *
  * A round does each way once in each case, and another way comes first each time.  A
  * way that cannot be had is told of as missing; one that goes wrong ends it all.
  */
@@ -31,18 +36,23 @@
 #define MISSING		3		/* exit status */
 
 static const struct way *const ways[] = {
-	&way_ports, &way_ports_call, &way_ring, &way_msg_ring, &way_pipe, &way_datagram,
-	&way_seqpacket, &way_mq,
+	&way_ports, &way_ports_call, &way_channel, &way_ring, &way_msg_ring, &way_pipe,
+	&way_datagram, &way_seqpacket, &way_mq, &way_channel_polling, &way_index_ring,
 };
 
 static const struct handover_case {
 	const char *name;
 	unsigned int batch;
-	bool answered;
+	bool answered, polled, untouched;
 } cases[] = {
-	{ "single", 1, false },
-	{ "batch32", BATCH, false },
-	{ "roundtrip", 1, true },
+	{ "single", .batch = 1 },
+	{ "batch32", .batch = BATCH },
+	{ "roundtrip", .batch = 1, .answered = true },
+	{ "polled", .batch = 1, .polled = true },
+	{ "polled32", .batch = BATCH, .polled = true },
+	{ "polledtrip", .batch = 1, .answered = true, .polled = true },
+	{ "untouched", .batch = 1, .polled = true, .untouched = true },
+	{ "untouched32", .batch = BATCH, .polled = true, .untouched = true },
 };
 
 #define WAYS	(sizeof(ways) / sizeof(ways[0]))
@@ -61,7 +71,7 @@ static struct {
 	char missing[128];
 } *told;
 
-bool answered;
+bool answered, untouched;
 unsigned char messages[BATCH][SIZE] __attribute__((aligned(64)));
 
 /* --- one side ------------------------------------------------------------- */
@@ -196,6 +206,7 @@ static double run(const struct way *way, const struct handover_case *c, unsigned
 	int status;
 
 	answered = c->answered;
+	untouched = c->untouched;
 	pid = fork_or_die();
 	if (!pid)
 		be_parent(way, c->batch, count);
@@ -244,9 +255,10 @@ static void print(const char *world, unsigned int way, unsigned int c, unsigned 
 	printf("]}\n");
 }
 
-static bool has_case(const struct way *way, const struct handover_case *c)
+static bool is_for(const struct handover_case *c, const struct way *way)
 {
-	return (c->batch == 1 || way->batches) && (c->answered || !way->call);
+	return c->polled == way->polls && (c->batch == 1 || way->batches) &&
+	       (c->answered || !way->call);
 }
 
 static void prepare(const char *world, double slice_ns)
@@ -255,7 +267,7 @@ static void prepare(const char *world, double slice_ns)
 
 	for (way = 0; way < WAYS; way++) {
 		for (c = 0; c < CASES; c++) {
-			if (!wanted[c] || !has_case(ways[way], &cases[c]))
+			if (!wanted[c] || !is_for(&cases[c], ways[way]))
 				continue;
 			results[way][c].count = calibrate(ways[way], &cases[c], slice_ns);
 			if (!results[way][c].count)

@@ -24,6 +24,7 @@
  * struct way - one that is measured
  * @name: in tables
  * @batches: one call can hand over many messages
+ * @polls: nobody ever sleeps, so it is measured in cases of its own
  * @open: makes both lanes, before the sides are forked; NULL or why it cannot
  * @join: called in each side before all else; optional
  * @send: fill n messages with the numbers from first on and send them; may sleep
@@ -38,6 +39,7 @@
 struct way {
 	const char *name;
 	bool batches;
+	bool polls;
 	const char *(*open)(void);
 	void (*join)(unsigned int side);
 	void (*send)(unsigned int lane, unsigned int n, uint64_t first);
@@ -46,11 +48,14 @@ struct way {
 	void (*leave)(unsigned int side);
 };
 
-extern const struct way way_ports, way_ports_call, way_pipe, way_datagram, way_seqpacket, way_mq,
-	way_ring, way_msg_ring;
+extern const struct way way_ports, way_ports_call, way_pipe, way_datagram, way_seqpacket,
+	way_mq, way_ring, way_msg_ring, way_channel, way_channel_polling, way_index_ring;
 
 /* Each message is answered: who has sent one will wait next. */
 extern bool answered;
+
+/* The messages' bytes are left alone. */
+extern bool untouched;
 
 /* Any word of any message is another number. */
 static inline uint64_t message_word(uint64_t number, unsigned int i)
@@ -63,6 +68,8 @@ static inline void message_fill(void *message, uint64_t number)
 	uint64_t *words = message;
 	unsigned int i;
 
+	if (untouched)
+		return;
 	for (i = 0; i < SIZE / sizeof(*words); i++)
 		words[i] = message_word(number, i);
 }
@@ -73,6 +80,8 @@ static inline void message_check(const void *message, uint64_t number)
 	uint64_t wrong = 0;
 	unsigned int i;
 
+	if (untouched)
+		return;
 	for (i = 0; i < SIZE / sizeof(*words); i++)
 		wrong |= words[i] ^ message_word(number, i);
 	if (wrong)
