@@ -9,7 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "library.h"
 #include "channel.h"
 

@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "library.h"
 #include "../channel.h"
 
