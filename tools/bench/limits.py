@@ -13,6 +13,10 @@ def handover(subject, case):
     return ("handover-uml", subject, case, 2, *MESSAGES)
 
 
+def polled(subject, case):
+    return ("polled-uml", subject, case, 2, *MESSAGES)
+
+
 def uml(subject, case="pair", threads=1, pool=USUAL):
     return ("uml", subject, case, threads, *pool)
 
@@ -71,6 +75,16 @@ HANDOVER_LIMITS = [
     ("ports, round trip by SEND and RECV / shared memory ring, eventfd", 1.1,
      handover("blockpool ports", "roundtrip"),
      handover("shared memory ring, eventfd", "roundtrip")),
+]
+
+CHANNEL, BARE = "blockpool channel, busy polling", "bare index ring, busy polling"
+POLLED_LIMITS = [
+    ("channel, one a call / bare index ring", 1.2,
+     polled(CHANNEL, "polled"), polled(BARE, "polled")),
+    ("channel, 32 a call / bare index ring", 1.2,
+     polled(CHANNEL, "polled32"), polled(BARE, "polled32")),
+    ("channel, round trip / bare index ring", 1.2,
+     polled(CHANNEL, "polledtrip"), polled(BARE, "polledtrip")),
 ]
 
 

@@ -10,7 +10,7 @@ import sys
 
 import picture
 from common import MESSAGES, OUT, SIZED_BLOCK, SUBJECTS, TOP, USUAL, median, ratios, say
-from limits import HANDOVER_LIMITS, LARGE, LIMITS, SMALL, judge
+from limits import BARE, HANDOVER_LIMITS, LARGE, LIMITS, POLLED_LIMITS, SMALL, judge
 
 NOTES = """\
 A figure is the median of the rounds, with the least and the greatest of them, in
@@ -46,8 +46,14 @@ answer, both waited for, on one CPU of this machine. Ratios are those within a r
 seqpacket with one message a call and to the ring's round trip.
 """
 
+POLLED_NOTES = """\
+Who has nothing to do polls, with a CPU of its own, and nobody enters the kernel.
+*Untouched*: no message is written or read.
+"""
+
 MARK = "<!-- tools/bench/bench readme -->"
 HANDOVER_MARK = "<!-- tools/bench/bench readme: handover -->"
+POLLED_MARK = "<!-- tools/bench/bench readme: polled -->"
 
 
 class Results:
@@ -248,13 +254,34 @@ def handover_tables(results, show=cell):
     return lines
 
 
+def polled_tables(results, show=cell):
+    """Ways that never sleep, in the guest, each case with the ratio to the bare ring."""
+    cases = [("one a call, ns", "polled"), ("32 a call, ns", "polled32"),
+             ("round trip, ns", "polledtrip"), ("untouched, ns", "untouched"),
+             ("untouched, 32 a call", "untouched32")]
+    lines = []
+    for world in sorted({line["world"] for line in results.lines
+                         if line["world"].startswith("polled-")}):
+        rows = []
+        for subject in results.subjects(world):
+            row = [subject]
+            for _, case in cases:
+                samples, bare = (results.samples((world, name, case, 2, *MESSAGES))
+                                 for name in (subject, BARE))
+                row += [show(samples), brief(ratios(samples, bare))]
+            rows.append(row)
+        head = [text for title, _ in cases for text in (title, "/ bare")]
+        lines += table(["", *head], rows)
+    return lines
+
+
 def limit_rows(results, limits, show):
     return [[what, f"{limit:g}", show(samples), verdict]
             for what, limit, samples, verdict in judge(results, limits)]
 
 
 def limit_lines(results):
-    rows = limit_rows(results, LIMITS + HANDOVER_LIMITS, cell)
+    rows = limit_rows(results, LIMITS + HANDOVER_LIMITS + POLLED_LIMITS, cell)
     return ["## Limits", "", "Ratios within a round, or plain figures; the median counts.",
             "", *table(["what", "at most", "is", ""], rows)]
 
@@ -283,6 +310,12 @@ def handover_readme_lines(results):
                    limit_rows(results, HANDOVER_LIMITS, brief))]
 
 
+def polled_readme_lines(results):
+    return [*polled_tables(results, brief),
+            *table(["limit, median of ratios", "at most", "is", ""],
+                   limit_rows(results, POLLED_LIMITS, brief))]
+
+
 def update_readme(mark, lines):
     """Puts the lines between the marks in README.md."""
     path = os.path.join(TOP, "README.md")
@@ -301,6 +334,8 @@ def readme(results, facts):
         update_readme(MARK, readme_lines(results, facts))
     if results.rounds("handover-uml"):
         update_readme(HANDOVER_MARK, handover_readme_lines(results))
+    if results.rounds("polled-uml"):
+        update_readme(POLLED_MARK, polled_readme_lines(results))
 
 
 def write(name, lines):
@@ -313,14 +348,16 @@ def write(name, lines):
 def main():
     results, facts = Results(), machine()
     if sys.argv[1:] == ["--handover"]:
-        print("\n".join(handover_readme_lines(results)).strip())
+        lines = handover_readme_lines(results) if handover_tables(results) else []
+        print("\n".join(lines + polled_readme_lines(results)).strip())
         return
     drawn = picture.draw(results)
     limits = limit_lines(results)
     report = ["# blockpool: benchmark", "", *machine_lines(facts, results.rounds("user")),
               *(["![cost against size and threads](cost.svg)", ""] if drawn else []),
               *user_tables(results), *uml_tables(results), *instruction_tables(results),
-              "## Hand-over", "", HANDOVER_NOTES, *handover_tables(results), *limits]
+              "## Hand-over", "", HANDOVER_NOTES, *handover_tables(results),
+              POLLED_NOTES, *polled_tables(results), *limits]
     write("results.json", [json.dumps({"machine": facts, "results": results.lines},
                                       indent=1)])
     path = write("report.md", report)
