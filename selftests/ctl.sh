@@ -15,12 +15,11 @@ set -uo pipefail
 
 device=/dev/blockpool
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-built=${BLOCKPOOLCTL:-$here/../build/host/tools/blockpoolctl}
+# shellcheck source=selftests/say.sh
+. "$here/say.sh"
+[ -e "$device" ] || skip_all "no $device"
 
-if [ ! -e "$device" ]; then
-	echo "1..0 # SKIP no $device"
-	exit 4
-fi
+built=${BLOCKPOOLCTL:-$here/../build/host/tools/blockpoolctl}
 
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
@@ -51,37 +50,6 @@ pool_names()
 }
 
 trap clean_up EXIT
-
-# --- saying what was seen ---
-
-nr=0
-nr_failed=0
-
-check()
-{
-	local name=$1
-
-	nr=$((nr + 1))
-	shift
-	if "$@"; then
-		echo "ok $nr $name"
-	else
-		echo "not ok $nr $name"
-		nr_failed=$((nr_failed + 1))
-	fi
-}
-
-skip()
-{
-	nr=$((nr + 1))
-	echo "ok $nr $1 # SKIP $2"
-}
-
-no()
-{
-	echo "# $*"
-	return 1
-}
 
 out='' err='' status=0
 
@@ -1628,5 +1596,4 @@ for i in "${!tests[@]}"; do
 	fi
 done
 
-echo "1..$nr"
-[ "$nr_failed" -eq 0 ]
+say_end

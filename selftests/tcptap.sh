@@ -18,12 +18,8 @@ parameters=/sys/module/blockpool_tap/parameters
 port=5001
 size=$(((32 << 20) + 4321))
 
-skip_all()
-{
-	echo "1..0 # SKIP $*"
-	exit 4
-}
-
+# shellcheck source=selftests/say.sh
+. "$here/say.sh"
 [ -e /dev/blockpool ] || skip_all "no /dev/blockpool"
 [ -n "${BLOCKPOOL_KO-}" ] || skip_all "BLOCKPOOL_KO is not given"
 [ -d /proc/net/netfilter ] || skip_all "this kernel has no netfilter"
@@ -42,31 +38,6 @@ clean_up()
 }
 
 trap clean_up EXIT
-
-# --- saying what was seen ---
-
-nr=0
-nr_failed=0
-
-check()
-{
-	local name=$1
-
-	nr=$((nr + 1))
-	shift
-	if "$@"; then
-		echo "ok $nr $name"
-	else
-		echo "not ok $nr $name"
-		nr_failed=$((nr_failed + 1))
-	fi
-}
-
-no()
-{
-	echo "# $*"
-	return 1
-}
 
 # --- traffic ---
 
@@ -373,5 +344,4 @@ check "small blocks: cut, and the file says so" cut_to_size
 check "it ends after a count, and after a time" ends_by_itself
 check "the program dies, the next takes its place" program_dies
 check "the module goes in the midst of traffic" module_goes
-echo "1..$nr"
-[ $nr_failed = 0 ]
+say_end
