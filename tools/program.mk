@@ -10,6 +10,7 @@
 
 # An object depends on the Makefile for its flags and VERSION.
 $(O)/%.o: %.c Makefile | $(O)
+	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) -c -o $@ $<
 
 $(O)/%.8: %.8.scd | $(O)

@@ -39,6 +39,11 @@ struct opts {
 	unsigned long count;	/* frames, messages; 0: without end */
 	const char *arg;	/* NAME, POOL or MODULE.ko; NULL if not given */
 	const char *port;	/* what follows it */
+	const char *svg;	/* a file for the picture; NULL: none */
+	const char *save;	/* a file for the record */
+	const char *event;	/* an event's name */
+	__u32 pid;		/* 0: any */
+	bool print;		/* show what would be done */
 };
 
 /* main.c's table names these; each returns the exit status. */
@@ -56,5 +61,6 @@ int cmd_repair(const struct opts *opts);
 int cmd_ports(const struct opts *opts);
 int cmd_cat(const struct opts *opts);
 int cmd_feed(const struct opts *opts);
+int cmd_postmortem(const struct opts *opts);
 
 #endif

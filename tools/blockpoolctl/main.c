@@ -32,7 +32,7 @@ static const struct command commands[] = {
 	  "", { }, 0, cmd_unload },
 	{ "create",
 	  "NAME --block-size N --nr-blocks N [--mode MODE] [--client-max N]\n"
-	  "                    [--node N] [--reserve N] [--isolated] [--debug LETTERS]",
+	  "                      [--node N] [--reserve N] [--isolated] [--debug LETTERS]",
 	  "Create a pool that stays until it is removed. MODE is 0600 unless\n"
 	  "given; --client-max limits the blocks that one client may hold;\n"
 	  "--node names the NUMA node whose memory they shall have; --reserve\n"
@@ -75,7 +75,7 @@ static const struct command commands[] = {
 	  OPT_WAIT, { "POOL", "PORT" }, 2, cmd_feed },
 	{ "cat",
 	  "POOL PORT [--count N] [--follow] [--no-create] [--depth N]\n"
-	  "                    [--linger SECONDS] [--mode MODE]",
+	  "                      [--linger SECONDS] [--mode MODE]",
 	  "Receive from a port and write the bytes to standard output, up to an\n"
 	  "empty message or, with --follow, beyond; or --count messages. The\n"
 	  "port is made if there is none, unless --no-create: --depth is the\n"
@@ -84,6 +84,11 @@ static const struct command commands[] = {
 	  "and send (w), 0600 unless given.",
 	  OPT_COUNT OPT_FOLLOW OPT_NO_CREATE OPT_DEPTH OPT_LINGER OPT_MODE,
 	  { "POOL", "PORT" }, 2, cmd_cat },
+	{ "postmortem", "[FILE] [--svg FILE] [--save FILE]",
+	  "Tell how the last boot ended, what ran last and who held which block:\n"
+	  "from the black box, or FILE (trace.dat); --svg draws its last seconds,\n"
+	  "--save keeps the record.",
+	  OPT_SVG OPT_SAVE, { "FILE" }, 0, cmd_postmortem },
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -93,7 +98,7 @@ static int print_help(void)
 	printf("Usage: blockpoolctl COMMAND [OPTION...] [ARGUMENT]\n\n"
 	       "Pools of fixed-size blocks that the kernel lends and takes back.\n\n");
 	for (size_t i = 0; i < NR_COMMANDS; i++)
-		printf("  %-8s %s\n", commands[i].name, commands[i].synopsis);
+		printf("  %-10s %s\n", commands[i].name, commands[i].synopsis);
 	printf("\n"
 	       "  --json     print JSON, one value a line (any command)\n"
 	       "  --help     this text, or after a command, that command's\n"

@@ -31,6 +31,11 @@ static const struct option long_options[] = {
 	{ "linger",	required_argument, NULL, 'l' },
 	{ "no-create",	no_argument,	   NULL, 'C' },
 	{ "wait",	no_argument,	   NULL, 'w' },
+	{ "print",	no_argument,	   NULL, 'P' },
+	{ "svg",	required_argument, NULL, 's' },
+	{ "save",	required_argument, NULL, 'S' },
+	{ "pid",	required_argument, NULL, 'p' },
+	{ "event",	required_argument, NULL, 'e' },
 	{ "json",	no_argument,	   NULL, 'j' },
 	{ "help",	no_argument,	   NULL, 'h' },
 	{ "version",	no_argument,	   NULL, 'V' },
@@ -191,6 +196,20 @@ static bool set_option(int letter, const char *text, struct opts *opts)
 		return true;
 	case 'w':
 		opts->wait = true;
+		return true;
+	case 'P':
+		opts->print = true;
+		return true;
+	case 's':
+		opts->svg = text;
+		return true;
+	case 'S':
+		opts->save = text;
+		return true;
+	case 'p':
+		return set_number(letter, text, 1, 1U << 22, &opts->pid);
+	case 'e':
+		opts->event = text;
 		return true;
 	default:
 		opts->json = true;

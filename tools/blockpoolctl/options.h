@@ -21,6 +21,11 @@
 #define OPT_LINGER	"l"
 #define OPT_NO_CREATE	"C"
 #define OPT_WAIT	"w"
+#define OPT_PRINT	"P"
+#define OPT_SVG		"s"
+#define OPT_SAVE	"S"
+#define OPT_PID		"p"
+#define OPT_EVENT	"e"
 
 enum parsed { PARSED_OK, PARSED_BAD, PARSED_HELP, PARSED_VERSION };
 
