@@ -206,7 +206,7 @@ make_pool()
 # --- the command line ---
 
 commands=(load unload create rm list show holders watch check reports repair
-	ports feed cat)
+	ports feed cat trace top recorder postmortem)
 
 help_and_version()
 {
@@ -246,6 +246,11 @@ misuse()
 	fails 2 "feed needs PORT" "$ctl" feed default &&
 	fails 2 "'--wait' does not belong to cat" "$ctl" cat x y --wait &&
 	fails 2 "'--depth' does not belong to feed" "$ctl" feed x y --depth 1 &&
+	fails 2 "'--svg' does not belong to trace" "$ctl" trace --svg x &&
+	fails 2 "--pid takes" "$ctl" trace --pid 0 &&
+	fails 2 "recorder needs setup|arm|disarm|status" "$ctl" recorder &&
+	fails 2 "not 'fire'" "$ctl" recorder fire &&
+	fails 2 "too many" "$ctl" postmortem one two &&
 	fails 2 "too many" "$ctl" ports default x &&
 	fails 2 "too many" "$ctl" cat default x y &&
 	fails 2 "rm needs NAME" "$ctl" rm &&

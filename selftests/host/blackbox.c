@@ -168,6 +168,15 @@ TEST_F(past, a_file_cut_anywhere)
 	}
 }
 
+/* A panic has looked at all; otherwise there is an instant that nobody saw. */
+TEST_F(past, the_last_instant)
+{
+	put_start(&self->past);
+	ASSERT_EQ(0, open_file(self));
+	EXPECT_EQ(1, noted(self, NOTE_INSTANT));
+	EXPECT_FALSE(notes_damage(&self->story.notes));
+}
+
 TEST_F(past, events_of_two_cpus_are_one_story)
 {
 	put_start(&self->past);
@@ -190,7 +199,7 @@ TEST_F(past, the_last_threads)
 	const struct cpu_past *cpu;
 
 	put_start(&self->past);
-	for (int i = 0; i < 50; i++)
+	for (int i = 10; i < 50; i++)
 		put_switch(&self->past, 0, 2 * SEC + i, i, i + 1);
 	PUT(&self->past, 1, 3 * SEC, 11, "irq_handler_entry", 14, TEXT("ata"));
 	PUT(&self->past, 1, 3 * SEC + 1, 11, "irq_handler_exit", 14, 1);
@@ -200,7 +209,8 @@ TEST_F(past, the_last_threads)
 	cpu = &self->story.history.cpus[0];
 	EXPECT_EQ(50, cpu->now.id);
 	EXPECT_STREQ("thread50", cpu->now.comm);
-	EXPECT_EQ(51, cpu->nr_switches);
+	EXPECT_EQ(41, cpu->nr_switches);
+	EXPECT_FALSE(notes_damage(&self->story.notes));
 	EXPECT_EQ(49, cpu->switches[(cpu->nr_switches - 1) % SWITCHES].from.id);
 	cpu = &self->story.history.cpus[1];
 	EXPECT_EQ(11, cpu->now.id);
@@ -276,27 +286,10 @@ TEST_F(past, a_snapshot_at_panic)
 	ASSERT_EQ(0, open_file(self));
 	EXPECT_TRUE(sure(self, 1));
 	EXPECT_TRUE(self->story.history.end.at_panic);
+	EXPECT_EQ(0, noted(self, NOTE_INSTANT));
 	EXPECT_EQ(10, self->story.history.end.thread.id);
 	EXPECT_EQ(0, self->story.history.end.cpu);
 	EXPECT_EQ(0, pool_of(self)->unsure);
-}
-
-/* Two witnesses of what stood still: they must agree. */
-TEST_F(past, a_snapshot_at_panic_that_does_not_add_up)
-{
-	__u32 runs[] = { 3, 4, 61, 0 };
-
-	put_start(&self->past);
-	PUT(&self->past, 0, 3 * SEC, 10, "snapshot_begin", 1, 1, TEXT("frames"),
-	    2048, 64, 0, 61, 3, 0, 1);
-	PUT(&self->past, 0, 3 * SEC + 1, 10, "snapshot_client", 1, 1, 4, 400,
-	    TEXT("grab"), 2);
-	PUT(&self->past, 0, 3 * SEC + 100, 10, "snapshot_runs", 1, 1, 50, 60, 0, 2,
-	    TEXT(runs));
-	PUT(&self->past, 0, 3 * SEC + 101, 10, "snapshot_end", 1, 1);
-	ASSERT_EQ(0, open_file(self));
-	EXPECT_EQ(1, noted(self, NOTE_CONFLICT));
-	EXPECT_FALSE(sure(self, 0));
 }
 
 TEST_F(past, a_snapshot_without_an_end)
@@ -359,6 +352,15 @@ TEST_F(past, events_that_contradict_each_other)
 	EXPECT_FALSE(sure(self, 7));
 }
 
+/* Whoever took the page of one CPU for another's. */
+TEST_F(past, a_thread_out_of_nowhere)
+{
+	put_start(&self->past);
+	PUT(&self->past, 0, 2 * SEC, 11, "refill", 1, 3);
+	ASSERT_EQ(0, open_file(self));
+	EXPECT_EQ(1, noted(self, NOTE_CONFLICT));
+}
+
 TEST_F(past, what_cannot_be)
 {
 	put_start(&self->past);
@@ -393,7 +395,7 @@ TEST_F(past, events_that_were_lost)
 	put_start(&self->past);
 	put_take(&self->past, 0, 2 * SEC, 7, 4);
 	for (int i = 0; self->past.cpus[1].nr_pages < 2; i++)
-		put_switch(&self->past, 1, 3 * SEC + i, 11, 12);
+		put_switch(&self->past, 1, 3 * SEC + i, 11, 11);
 	put_take(&self->past, 0, 4 * SEC, 8, 4);
 	page = self->past.cpus[1].pages + PAST_PAGE;
 	page[11] |= 0x80;

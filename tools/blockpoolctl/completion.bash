@@ -9,23 +9,26 @@ _blockpoolctl()
 	load) words='--block-size --nr-blocks --mode' ;;
 	create) words='--block-size --nr-blocks --mode --client-max --node
 			--reserve --isolated --debug' ;;
-	watch) words='--interval --count' ;;
+	watch|top) words='--interval --count' ;;
+	trace) words='--pid --event' ;;
+	recorder) words='setup arm disarm status --print --interval' ;;
+	postmortem) words='--svg --save' ;;
 	reports) words=--follow ;;
 	feed) words=--wait ;;
 	cat) words='--count --follow --no-create --depth --linger --mode' ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		words='load unload create rm list show holders watch check reports
-			repair ports feed cat'
+			repair ports feed cat trace top recorder postmortem'
 	elif [[ ${COMP_WORDS[1]} = @(feed|cat) && $COMP_CWORD -gt 2 ]]; then
 		words+=" $(blockpoolctl ports -- "${COMP_WORDS[2]}" 2>/dev/null |
 			awk 'NR > 1 && $1 ~ /^[[:alnum:]_.-]+$/ { print $1 }')"
-	elif [[ ${COMP_WORDS[1]} = @(rm|show|holders|watch|check|reports|repair|ports|feed|cat) ]]; then
+	elif [[ ${COMP_WORDS[1]} = @(rm|show|holders|watch|check|reports|repair|ports|feed|cat|trace|top) ]]; then
 		words+=" $(blockpoolctl list 2>/dev/null |
 			awk 'NR > 1 && $1 ~ /^[[:alnum:]_.-]+$/ { print $1 }')"
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words --json --help --version" -- "$word")
-	[ "${COMP_WORDS[1]}" != load ] || compopt -o default
+	[[ ${COMP_WORDS[1]} != @(load|postmortem) ]] || compopt -o default
 }
 
 complete -F _blockpoolctl blockpoolctl

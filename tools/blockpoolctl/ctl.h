@@ -61,6 +61,9 @@ int cmd_repair(const struct opts *opts);
 int cmd_ports(const struct opts *opts);
 int cmd_cat(const struct opts *opts);
 int cmd_feed(const struct opts *opts);
+int cmd_recorder(const struct opts *opts);
 int cmd_postmortem(const struct opts *opts);
+int cmd_trace(const struct opts *opts);
+int cmd_top(const struct opts *opts);
 
 #endif

@@ -84,6 +84,19 @@ static const struct command commands[] = {
 	  "and send (w), 0600 unless given.",
 	  OPT_COUNT OPT_FOLLOW OPT_NO_CREATE OPT_DEPTH OPT_LINGER OPT_MODE,
 	  { "POOL", "PORT" }, 2, cmd_cat },
+	{ "trace", "[POOL] [--pid N] [--event NAME]",
+	  "Print the events of all pools, or of one, as they come; those of one\n"
+	  "process with --pid, of one kind with --event; end it with Ctrl-C.",
+	  OPT_PID OPT_EVENT, { "POOL" }, 0, cmd_trace },
+	{ "top", "[POOL] [--interval SECONDS] [--count N]",
+	  "Show who takes and frees most, by client and by place in the kernel.",
+	  OPT_INTERVAL OPT_COUNT, { "POOL" }, 0, cmd_top },
+	{ "recorder", "setup|arm|disarm|status [--print] [--interval SECONDS]",
+	  "The black box: setup tells the boot loader to keep memory for it and\n"
+	  "the system to arm it at each start (--print only shows what it would\n"
+	  "write); arm starts it, with a snapshot of all pools every second or\n"
+	  "--interval SECONDS; disarm stops it, status says how it is.",
+	  OPT_PRINT OPT_INTERVAL, { "setup|arm|disarm|status" }, 1, cmd_recorder },
 	{ "postmortem", "[FILE] [--svg FILE] [--save FILE]",
 	  "Tell how the last boot ended, what ran last and who held which block:\n"
 	  "from the black box, or FILE (trace.dat); --svg draws its last seconds,\n"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "blackbox/boot.h"
@@ -48,6 +48,7 @@ static int tell_file(const char *path, const struct opts *opts)
 	struct story story;
 	struct bytes bytes = { };
 	const char *why;
+	struct stat info;
 	char *file = read_whole(path, &bytes.left);
 	int status;
 
@@ -58,6 +59,7 @@ static int tell_file(const char *path, const struct opts *opts)
 		free(file);
 		return failed("%s: %s", path, why);
 	}
+	story.saved = stat(path, &info) ? 0 : info.st_mtime;
 	status = use(&story, opts);
 	story_close(&story);
 	free(file);

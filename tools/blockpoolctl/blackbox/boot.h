@@ -15,6 +15,7 @@
 #define RECORDER_ENV	"BLOCKPOOL_RECORDER"	/* another folder */
 #define RECORDER_HEAD	"head.dat"	/* what describes the events of this boot */
 #define RECORDER_LAST	"last.dat"	/* the last boot's, that was read */
+#define RECORDER_BEFORE	"before.dat"	/* and the one before that */
 
 #define BOOT_NAME	64
 #define PATH_TEXT	512
@@ -33,6 +34,9 @@ void boot_id(char *text, size_t size);
  * now: where this one has it.  False: it does not say.
  */
 bool boot_text(struct tracefs_instance *instance, __u64 now, __u64 *then);
+
+/* How often the module says who has what, in ms; 0: never. */
+#define SNAPSHOTS_FILE	"/sys/module/blockpool/parameters/recorder_ms"
 
 /* A whole file, NUL-terminated, or NULL.  The caller frees it. */
 char *read_whole(const char *path, size_t *size);

@@ -22,6 +22,34 @@ const char *owner_words(__u64 owner, char text[OWNER_WORDS])
 	return text;
 }
 
+__u64 deed_doer(const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_TAKE:
+	case EVENT_FREE:
+	case EVENT_TAKE_BULK:
+	case EVENT_FREE_BULK:
+	case EVENT_SEND:
+	case EVENT_RECEIVE:
+	case EVENT_SEND_UNDONE:
+	case EVENT_REQUEUE:
+	case EVENT_SHARE:
+	case EVENT_RECEIVE_SHARED:
+		return event->owner;
+	case EVENT_REFUSED:
+		return event->caller;
+	case EVENT_UNSHARE:
+	case EVENT_CLIENT_OPEN:
+	case EVENT_CLIENT_CLOSE:
+	case EVENT_CLIENT_RECLAIM:
+	case EVENT_WAIT_BEGIN:
+	case EVENT_WAIT_END:
+		return event->client;
+	default:
+		return 0;
+	}
+}
+
 const char *softirq_name(__u64 vec)
 {
 	static const char *const names[] = { "HI", "TIMER", "NET_TX", "NET_RX",

@@ -14,6 +14,13 @@
 const char *deed_text(const struct events *events, const struct ksyms *ksyms,
 		      const struct event *event, char text[DEED_TEXT]);
 
+/* The same as a JSON object. */
+void deed_json(const struct events *events, const struct ksyms *ksyms,
+	       const struct event *event);
+
+/* Whose doing it was: an owner word, 0 if it is nobody's. */
+__u64 deed_doer(const struct event *event);
+
 /* "client 5", "port 2", "the kernel", "nobody" ... */
 #define OWNER_WORDS	32
 const char *owner_words(__u64 owner, char text[OWNER_WORDS]);

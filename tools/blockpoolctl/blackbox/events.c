@@ -15,6 +15,7 @@ struct cpu_reader {
 	__u64 end;		/* of it: where the next begins, 0 if that is not known */
 	unsigned int nr_pages;
 	bool in_gap;		/* events before the next one may be missing */
+	bool gap_before_next;	/* there was one before an event that is none of ours */
 	bool waiting;		/* next has one */
 	struct event next;
 	struct cpu_span span;
@@ -157,6 +158,8 @@ static bool take_record(struct events *events, unsigned int number,
 		page_fault(&cpu->page, "an event is not as its kind is described");
 		return false;
 	}
+	cpu->next.after_gap = cpu->in_gap || cpu->gap_before_next;
+	cpu->gap_before_next = cpu->next.after_gap && fit != FIT;
 	took_event(cpu, cpu->page.time);
 	cpu->next.cpu = number;
 	cpu->next.time = cpu->page.time;

@@ -68,6 +68,7 @@ struct event {
 	__u64 time;			/* ns, by the clock of the buffer */
 	__s64 thread;			/* that was running; 0: an idle one */
 	__u64 gap_end;			/* of before this time, events may be missing */
+	bool after_gap;			/* this CPU's last one may not be the one before it */
 
 	/* Numbers, by the names of the fields. */
 	__u64 pool, index, owner, from, caller, client, port, count, holders;

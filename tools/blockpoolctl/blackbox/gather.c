@@ -9,6 +9,7 @@
 
 #include "boot.h"
 #include "head.h"
+#include "pages.h"
 
 #define DOUBT_NO_HEAD	"no-description"
 #define DOUBT_OTHER	"other-boot"
@@ -36,26 +37,13 @@ bool buffer_is_empty(struct tracefs_instance *instance)
 	return empty;
 }
 
-/* Page by page, until there are no more.  What is read is gone from the kernel. */
 static bool read_cpu(struct pages *pages, unsigned int cpu, size_t page_size)
 {
 	struct tracefs_cpu *reader = tracefs_cpu_open(pages->instance, cpu, true);
-	char *all = NULL, *page = NULL;
-	size_t size = 0;
-	FILE *out = reader ? open_memstream(&all, &size) : NULL;
-	bool good = out;
+	bool good = pages_read(reader, page_size, &pages->cpus[cpu]);
 
-	if (good && (size_t)tracefs_cpu_read_size(reader) == page_size)
-		page = calloc(1, page_size);
-	while (page && tracefs_cpu_read(reader, page, true) > 0)
-		good &= fwrite(page, 1, page_size, out) == page_size;
-	good &= !!page;
-	free(page);
-	if (out && fclose(out))
-		good = false;
 	if (reader)
 		tracefs_cpu_close(reader);
-	pages->cpus[cpu] = (struct bytes){ .at = (unsigned char *)all, .left = size };
 	return good;
 }
 
@@ -74,7 +62,7 @@ static bool read_pages(struct pages *pages, size_t page_size)
 static void free_pages(struct pages *pages)
 {
 	for (unsigned int i = 0; pages->cpus && i < pages->nr_cpus; i++)
-		free((void *)pages->cpus[i].at);
+		pages_free(&pages->cpus[i]);
 	free(pages->cpus);
 }
 
@@ -90,6 +78,16 @@ static const char *doubt(const struct dat *dat, struct tracefs_instance *instanc
 	return then == strtoull(text, NULL, 16) ? NULL : DOUBT_OTHER;
 }
 
+/* A death is not forgotten because the boot after it ended well. */
+static void keep_one_before(const char *path)
+{
+	char before[PATH_TEXT];
+
+	recorder_path(RECORDER_BEFORE, before);
+	if (!access(path, F_OK) && (!unlink(before) || errno == ENOENT))
+		link(path, before);
+}
+
 static int save(struct dat *dat, struct pages *pages, const char *doubt,
 		const char *path, const char **why)
 {
@@ -103,6 +101,7 @@ static int save(struct dat *dat, struct pages *pages, const char *doubt,
 					    .left = strlen(says) };
 	dat->cpus = pages->cpus;
 	dat->nr_cpus = pages->nr_cpus;
+	keep_one_before(path);
 	result = dat_save(dat, path);
 	dat->cpus = cpus;
 	free(says);

@@ -11,6 +11,8 @@
 
 #include "boot.h"
 
+#define WRITE_SIZE	(1u << 20)	/* the folder may be a far one */
+
 static const char *const systems[] = { "ftrace", "sched", "irq", "blockpool" };
 
 #define NR_SYSTEMS	(sizeof(systems) / sizeof(systems[0]))
@@ -167,6 +169,7 @@ static int write_file(const struct dat *dat, const char *path)
 	if (!out)
 		return -1;
 	fchmod(fileno(out), 0600);
+	setvbuf(out, NULL, _IOFBF, WRITE_SIZE);
 	result = dat_write(out, dat);
 	if (!result)
 		result = fsync(fileno(out)) && errno != EINVAL ? -1 : 0;

@@ -62,14 +62,30 @@ static void nested_out(struct cpu_past *cpu, const struct event *event)
 	}
 }
 
-static void cpu_take(struct cpu_past *cpu, const struct event *event)
+/*
+ * Each event names the thread that runs.  If that is another than the last switch was to,
+ * events of this CPU are missing where none should be, or they are another's.
+ */
+static void check_thread(struct history *history, struct cpu_past *cpu,
+			 const struct event *event)
 {
-	/* It is what runs, whoever has not told of the switch to it. */
-	if (!cpu->known || cpu->now.id != event->thread) {
-		cpu->now = thread(event->thread, "");
-		cpu->known = true;
-		cpu->since = event->time;
-	}
+	if (cpu->known && cpu->now.id == event->thread)
+		return;
+	if (cpu->nr_switches && !event->after_gap)
+		note(history->notes, NOTE_CONFLICT,
+		     "CPU %u: thread %lld at %llu.%06llu s, and the last switch was to %lld",
+		     event->cpu, event->thread, event->time / 1000000000,
+		     event->time / 1000 % 1000000, cpu->now.id);
+	cpu->now = thread(event->thread, "");
+	cpu->known = true;
+	cpu->since = event->time;
+}
+
+static void cpu_take(struct history *history, const struct event *event)
+{
+	struct cpu_past *cpu = &history->cpus[event->cpu];
+
+	check_thread(history, cpu, event);
 	switch (event->kind) {
 	case EVENT_SWITCH:
 		cpu->nr_nested = 0;
@@ -133,6 +149,18 @@ static void close_cpus(struct history *history, const struct events *events)
 	}
 }
 
+/*
+ * A panic looks at the owner words once more.  Without one, a word may have been written
+ * whose event was not: those of one call for each CPU.
+ */
+static void look_at_instant(struct history *history)
+{
+	const struct end *end = &history->end;
+
+	if (end->time && !end->at_panic && !end->stopped)
+		note(history->notes, NOTE_INSTANT, "the blocks of one call for each CPU, at most");
+}
+
 int history_read(struct history *history, struct events *events,
 		 struct notes *notes)
 {
@@ -146,12 +174,13 @@ int history_read(struct history *history, struct events *events,
 	if (!history->cpus)
 		return -1;
 	while (events_next(events, &event)) {
-		cpu_take(&history->cpus[event.cpu], &event);
+		cpu_take(history, &event);
 		pools_take(history, &event);
 		complaint(history, &event);
 		look_for_end(history, &event);
 	}
 	close_cpus(history, events);
+	look_at_instant(history);
 	pools_end(history);
 	return 0;
 }

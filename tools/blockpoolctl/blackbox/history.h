@@ -54,7 +54,6 @@ struct client_past {
 	bool waiting;
 	__u32 held;		/* at the end */
 	__u32 unsure;		/* of these */
-	__s64 held_then;	/* as the last whole snapshot says; -1: it does not */
 	struct event actions[ACTIONS];
 	unsigned int nr_actions;
 };

@@ -12,6 +12,7 @@ static const struct {
 	[NOTE_SILENT] = { "silent", "a CPU has left no event" },
 	[NOTE_SNAPSHOT] = { "snapshot", "a snapshot is not complete" },
 	[NOTE_UNNAMED] = { "unnamed", "events that the file does not describe" },
+	[NOTE_INSTANT] = { "instant", "without a panic, what each CPU was just changing" },
 	[NOTE_CUT] = { "cut", "the file has less than it says" },
 	[NOTE_FORMAT] = { "format", "the description of an event is damaged" },
 	[NOTE_PAGE] = { "page", "a page makes no sense from some point on" },

@@ -14,6 +14,7 @@ enum note {
 	NOTE_LOST,		/* events that were overwritten or dropped */
 	NOTE_SILENT,		/* a CPU without any event */
 	NOTE_SNAPSHOT,		/* a snapshot that has no end */
+	NOTE_INSTANT,		/* the last instant of a machine that did not panic */
 	/* These are damage: no holder is sure any more. */
 	NOTE_CUT,		/* less than the file says there is */
 	NOTE_UNNAMED,		/* events that nobody has described */

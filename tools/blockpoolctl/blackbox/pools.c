@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deed.h"
+
 /* More blocks than any machine has: what asks for more is damage. */
 #define BLOCKS_ALL	(64u << 20)
 #define OWNER_PORT_BIT	BLOCKPOOL_OWNER_PORT
@@ -104,7 +106,6 @@ static struct client_past *the_client(struct history *history,
 		return NULL;
 	}
 	client->pid = -1;
-	client->held_then = -1;
 	return client;
 }
 
@@ -254,7 +255,10 @@ static bool owners_take(struct history *history, struct pool_past *pool,
 	case EVENT_SEND:
 		move_all(history, pool, event, event->owner, port);
 		return true;
-	case EVENT_SEND_UNDONE:
+	case EVENT_SEND_UNDONE:	/* without a port it was a share that failed */
+		move_all(history, pool, event, event->port ? (__s64)port : -1,
+			 event->owner);
+		return true;
 	case EVENT_RECEIVE:
 		move_all(history, pool, event, port, event->owner);
 		return true;
@@ -393,8 +397,6 @@ static void name_client(struct history *history, struct pool_past *pool,
 		     client->id, client->pid, event->pid);
 	client->pid = event->pid;
 	memcpy(client->comm, event->comm, sizeof(client->comm));
-	if (event->kind == EVENT_SNAPSHOT_CLIENT)
-		client->held_then = event->held;
 }
 
 static void name_port(struct history *history, struct pool_past *pool,
@@ -406,39 +408,10 @@ static void name_port(struct history *history, struct pool_past *pool,
 		memcpy(port->name, event->name, sizeof(port->name));
 }
 
-/* Who did it: a client's id in one field or another, 0 if it is not a client's doing. */
-static __u64 doer(const struct event *event)
-{
-	switch (event->kind) {
-	case EVENT_TAKE:
-	case EVENT_FREE:
-	case EVENT_TAKE_BULK:
-	case EVENT_FREE_BULK:
-	case EVENT_SEND:
-	case EVENT_RECEIVE:
-	case EVENT_SEND_UNDONE:
-	case EVENT_REQUEUE:
-	case EVENT_SHARE:
-	case EVENT_RECEIVE_SHARED:
-		return event->owner;
-	case EVENT_REFUSED:
-		return event->caller;
-	case EVENT_UNSHARE:
-	case EVENT_CLIENT_OPEN:
-	case EVENT_CLIENT_CLOSE:
-	case EVENT_CLIENT_RECLAIM:
-	case EVENT_WAIT_BEGIN:
-	case EVENT_WAIT_END:
-		return event->client;
-	default:
-		return 0;
-	}
-}
-
 static void keep_action(struct history *history, struct pool_past *pool,
 			const struct event *event)
 {
-	__u64 id = doer(event);
+	__u64 id = deed_doer(event);
 	struct client_past *client = is_client(id) ? the_client(history, pool, id) : NULL;
 
 	if (!client)
@@ -551,22 +524,6 @@ static void count_block(struct history *history, struct pool_past *pool,
 	}
 }
 
-/* At a panic all stands still: what the owner words add up to is what was counted. */
-static void compare_counts(struct history *history, const struct pool_past *pool)
-{
-	if (!pool->whole.at_panic || pool->unknown)
-		return;
-	for (unsigned int i = 0; i < pool->nr_clients; i++) {
-		const struct client_past *client = pool->clients[i];
-
-		if (client->held_then >= 0 && client->held_then != client->held)
-			note(history->notes, NOTE_CONFLICT,
-			     "pool %u: client %u held %lld blocks, and %u bear its number",
-			     pool->number, client->id, client->held_then,
-			     client->held);
-	}
-}
-
 static void end_pool(struct history *history, struct pool_past *pool)
 {
 	__u32 known = 0;
@@ -583,7 +540,6 @@ static void end_pool(struct history *history, struct pool_past *pool)
 		known += !!block;
 	}
 	pool->unknown = pool->nr_blocks > known ? pool->nr_blocks - known : 0;
-	compare_counts(history, pool);
 }
 
 void pools_end(struct history *history)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "history.h"
 #include "ksyms.h"
@@ -18,6 +19,7 @@ struct story {
 	struct history history;
 	struct ksyms ksyms;
 	char doubt[REASON_TEXT];	/* why the head may be of another boot, or "" */
+	time_t saved;			/* when the file was written, for the reader; 0: unknown */
 };
 
 /* 0, or -1 and *why.  The bytes must stay until story_close(). */

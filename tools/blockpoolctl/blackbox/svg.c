@@ -18,6 +18,7 @@
 #define WINDOW		2000000000ull
 #define LETTER		6.2		/* width of one, about */
 #define LEGEND		64u
+#define NAMES_MAX	256u
 #define DOUBTFUL	"The record is damaged or doubtful: see the text</text>\n"
 #define IDLE		"#e8e8e8"
 
@@ -157,10 +158,10 @@ static void add_event(struct picture *picture, const struct event *event)
 		lane->columns[column_of(picture, event->time)].marks |= 1 << mark;
 }
 
-/* One colour a thread, always the same one. */
+/* One colour a thread, always the same one; neighbours are far apart. */
 static unsigned int hue(__s64 thread)
 {
-	return (__u64)thread * 2654435761u % 360;
+	return (__u64)thread * 137 % 360;
 }
 
 static void put_box(FILE *out, unsigned int x, unsigned int y, unsigned int width,
@@ -276,6 +277,59 @@ static void put_legend(FILE *out, unsigned int y)
 	fprintf(out, "<text x=\"%u\" y=\"%u\">idle</text>\n", x + 15, y);
 }
 
+struct named {
+	const struct column *column;
+	unsigned int columns;
+};
+
+static int by_columns(const void *a, const void *b)
+{
+	const struct named *first = a, *second = b;
+
+	return first->columns < second->columns ? 1 : first->columns > second->columns ? -1 :
+	       0;
+}
+
+/* Another column of a thread; the table is full when those that ran little come. */
+static void add_name(struct named *named, unsigned int *nr, const struct column *column)
+{
+	unsigned int i = 0;
+
+	if (!column->longest || !column->thread)
+		return;
+	while (i < *nr && named[i].column->thread != column->thread)
+		i++;
+	if (i == NAMES_MAX)
+		return;
+	if (i == *nr)
+		named[(*nr)++] = (struct named){ .column = column };
+	named[i].columns++;
+}
+
+/* The threads that fill most columns, by their colours. */
+static void put_names(FILE *out, const struct picture *picture, unsigned int y)
+{
+	struct named named[NAMES_MAX];
+	unsigned int nr = 0, x = LEFT;
+	char text[40];
+
+	for (unsigned int i = 0; i < picture->nr_lanes; i++)
+		for (unsigned int j = 0; j < COLUMNS; j++)
+			add_name(named, &nr, &picture->lanes[i].columns[j]);
+	qsort(named, nr, sizeof(*named), by_columns);
+	for (unsigned int i = 0; i < nr && x < LEFT + COLUMNS - 150; i++) {
+		const struct column *column = named[i].column;
+
+		snprintf(text, sizeof(text), "hsl(%u,55%%,78%%)", hue(column->thread));
+		put_box(out, x, y - 9, 10, 10, text);
+		snprintf(text, sizeof(text), "%s (%lld)", column->comm, column->thread);
+		fprintf(out, "<text x=\"%u\" y=\"%u\">", x + 15, y);
+		put_text(out, text);
+		fputs("</text>\n", out);
+		x += 34 + strlen(text) * LETTER;
+	}
+}
+
 static void put_picture(FILE *out, const struct story *story,
 			const struct picture *picture)
 {
@@ -290,6 +344,7 @@ static void put_picture(FILE *out, const struct story *story,
 		put_lane(out, picture, i);
 	put_axis(out, picture, bottom);
 	put_legend(out, bottom + 24);
+	put_names(out, picture, bottom + 44);
 	fputs("</svg>\n", out);
 }
 

@@ -48,6 +48,18 @@ static void tell_end(const struct story *story)
 		       end->time / 1e9, before(story, end->begin));
 }
 
+/* It may be older than the last boot, if nothing was armed since. */
+static void tell_age(const struct story *story)
+{
+	char text[64];
+	struct tm tm;
+
+	if (!story->saved || !localtime_r(&story->saved, &tm))
+		return;
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	printf("The record was saved on %s.\n", text);
+}
+
 static void tell_missing(const struct story *story)
 {
 	const struct notes *notes = &story->notes;
@@ -287,6 +299,7 @@ static void tell_complaints(const struct story *story)
 void story_tell(const struct story *story)
 {
 	tell_end(story);
+	tell_age(story);
 	tell_missing(story);
 	for (unsigned int i = 0; i < story->history.nr_cpus; i++)
 		tell_cpu(story, i);

@@ -118,15 +118,7 @@ static void json_cpus(const struct history *history)
 
 static void json_event(const struct story *story, const struct event *event)
 {
-	char text[DEED_TEXT];
-
-	json_object(NULL);
-	json_number("time_ns", event->time);
-	json_number("cpu", event->cpu);
-	json_number("pool", event->pool);
-	json_string("event", event_name(event->kind));
-	json_string("text", deed_text(&story->events, &story->ksyms, event, text));
-	json_end();
+	deed_json(&story->events, &story->ksyms, event);
 }
 
 static void json_clients(const struct story *story, const struct pool_past *pool)
@@ -254,6 +246,10 @@ void story_json(const struct story *story)
 
 	json_object(NULL);
 	json_the_end(&history->end);
+	if (story->saved)
+		json_signed("saved", story->saved);
+	else
+		json_null("saved");
 	json_missing(story);
 	json_cpus(history);
 	json_array("pools");
