@@ -171,6 +171,7 @@ TEST_F(channel, inherited)
 		must(minus_errno(blockpool_channel_recv(end, self->messages, 1, 0)) == ECHILD);
 		must(minus_errno(blockpool_channel_send(end, self->messages, 1)) == ECHILD);
 		must(minus_errno(blockpool_channel_arm(end)) == ECHILD);
+		must(minus_errno(blockpool_channel_spin(end, 0)) == ECHILD);
 		must(minus_errno(blockpool_channel_fd(end)) == ECHILD);
 		must(minus_errno(blockpool_channel_info(end, &info)) == ECHILD);
 		must(null_errno(blockpool_channel_block(end, 0)) == ECHILD);

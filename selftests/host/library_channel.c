@@ -8,6 +8,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include "harness.h"
 #include "library.h"
@@ -687,6 +690,69 @@ TEST_F(hello, no_memory)
 	model.fail_error = 0;
 	EXPECT_EQ(0, accept_hello(self));
 }
+
+/* More blocks than are taken at a time, or looked up. */
+TEST(many)
+{
+	const unsigned int nr = 2500, all = 3000;
+	struct blockpool_message *messages = calloc(all, sizeof(*messages));
+	struct channel_pair pair;
+	unsigned int got;
+	int i, side;
+
+	model_init(64, all);
+	pair = channel_open_pair(NULL, nr, SOCK_STREAM);
+	ASSERT_NE(NULL, pair.ends[0]);
+	EXPECT_EQ(nr, model_held());
+	for (side = 0; side < 2; side++) {
+		for (got = 0; got < nr; got += i) {
+			i = blockpool_channel_recv(pair.ends[side], messages + got,
+						   BLOCKPOOL_MESSAGES_MAX, 0);
+			ASSERT_LT(0, i);
+			ASSERT_EQ(i, blockpool_channel_send(pair.ends[side],
+							    messages + got, i));
+		}
+		EXPECT_EQ(nr, got);
+	}
+	ASSERT_EQ(0, blockpool_channel_close(pair.ends[0]));
+	ASSERT_EQ(0, blockpool_channel_close(pair.ends[1]));
+	free(messages);
+}
+
+/* Words that the socket adds to a message are not the peer's. */
+TEST_F(hello, credentials)
+{
+	const int on = 1;
+
+	ASSERT_EQ(0, setsockopt(self->sockets[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)));
+	EXPECT_EQ(0, accept_hello(self));
+}
+
+#ifdef __SANITIZE_ADDRESS__
+/* To who watches, a block that this end has not is none to be touched. */
+TEST(watched)
+{
+	struct blockpool_message message;
+	struct channel_pair pair;
+	char *block;
+
+	unsetenv("BLOCKPOOL_DEBUG");
+	model_init(BLOCK_SIZE, NR_BLOCKS);
+	pair = channel_open_pair(NULL, NR, SOCK_STREAM);
+	ASSERT_NE(NULL, pair.ends[0]);
+	ASSERT_EQ(1, recv_one(pair.ends[0], &message, 0));
+	block = blockpool_channel_block(pair.ends[0], message.index);
+	EXPECT_EQ(0, __asan_address_is_poisoned(block));
+	ASSERT_EQ(1, blockpool_channel_send(pair.ends[0], &message, 1));
+	EXPECT_EQ(1, __asan_address_is_poisoned(block));
+	ASSERT_EQ(1, recv_one(pair.ends[1], &message, 0));
+	block = blockpool_channel_block(pair.ends[1], message.index);
+	EXPECT_EQ(0, __asan_address_is_poisoned(block));
+	ASSERT_EQ(0, blockpool_channel_close(pair.ends[0]));
+	ASSERT_EQ(0, blockpool_channel_close(pair.ends[1]));
+	keep_magazines();
+}
+#endif
 
 /* A pool with more bytes than fit into a place. */
 TEST(too_large)
