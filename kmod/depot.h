@@ -140,9 +140,10 @@ static inline bool bp_depot_has_reserve(const struct bp_depot *depot)
 	       data_race(depot->stack->nr) >= depot->reserve;
 }
 
-/* Free blocks, for who must not wait for the lock: about so many. */
+/* Free blocks, about. */
 static inline u32 bp_depot_glance(const struct bp_depot *depot)
 {
+	/* for who must not wait for the lock */
 	return data_race(depot->stack->nr + depot->nr_wiping);
 }
 
