@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "past.h"
 #include "../../tools/blockpoolctl/blackbox/story.h"
 
