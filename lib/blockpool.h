@@ -237,7 +237,7 @@ int blockpool_share(struct blockpool_port *const *ports, unsigned int n,
 		    const struct blockpool_message *message);
 
 /*
- * Channels: blocks that go to and fro between two ends, and no call of the kernel as
+ * Channels: blocks that go back and forth between two ends, and no call of the kernel as
  * long as neither sleeps.  To the kernel they are held by the channel, an open file
  * of its own that both ends have: whichever dies, all are back when the other ends.
  *

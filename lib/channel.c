@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR MIT
 /*
- * Channels: blocks that go to and fro between two processes without the kernel.
+ * Channels: blocks that go back and forth between two processes without the kernel.
  *
  * Why each block has one owner, whoever dies and wherever:
  *

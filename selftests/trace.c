@@ -718,8 +718,8 @@ TEST_F_TIMEOUT(events, snapshot, 120)
 	seq = last_seq(&log->events, "snapshot_end", log->pool);
 	expect_clients(_metadata, log, seq, self->client, 2);
 	expect_clients(_metadata, log, seq, pool_info(other).client, 1);
-	snprintf(want, sizeof(want), "pool=%u seq=%llu name=%s block_size=256 nr_blocks=%u "
-		 "flags=0x0 nr_free=%u nr_held=4 nr_in_flight=1 at_panic=0",
+	snprintf(want, sizeof(want),
+		 "pool=%u seq=%llu name=%s block_size=256 nr_blocks=%u flags=0x0 nr_free=%u nr_held=4 nr_in_flight=1 at_panic=0",
 		 log->pool, (unsigned long long)seq, self->name, NR_BLOCKS,
 		 NR_BLOCKS - 4);
 	for (size_t i = 0; i < log->events.nr; i++) {

@@ -21,7 +21,7 @@
 #include "counts.h"
 #include "module/segment.h"
 
-#define SNAP_LENGTH 65535	/* what an IP packet may have */
+#define SNAP_LENGTH 65575	/* what an IPv6 packet may have, its header included */
 
 static const char usage[] =
 	"Usage: blockpool-tap -w FILE [-p POOL] [-n PORT] [-q DEPTH] [-c COUNT]\n"
@@ -36,7 +36,7 @@ static const char usage[] =
 	"  -c COUNT    end after so many segments\n"
 	"  -d SECONDS  end after so long\n"
 	"  -b BLOCKS   make the pool first, of so many blocks\n"
-	"  -s BYTES    and so large that they hold so much of a segment (65535)\n"
+	"  -s BYTES    and so large that they hold so much of a segment (65575)\n"
 	"  -h          show this\n"
 	"  -V          show the version\n";
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A channel of a pool: its blocks go to and fro.  The receiver sends a block back as
+ * A channel of a pool: its blocks go back and forth.  The receiver sends a block back as
  * soon as it has read it, or with the answer.
  */
 #include <errno.h>
