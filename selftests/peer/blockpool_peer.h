@@ -282,6 +282,31 @@ struct blockpool_peer_handled {
 	__u64 astray;		/* not in the context asked for */
 };
 
+/* Of what the machine shall die, at once: for BLOCKPOOL_PEER_DIE. */
+#define BLOCKPOOL_PEER_NULL_IN_SOFTIRQ	0U	/* a write to address 0 */
+#define BLOCKPOOL_PEER_BUG_IN_HARDIRQ	1U
+#define BLOCKPOOL_PEER_LOCKUP		2U	/* interrupts off, on this CPU, for ever */
+#define BLOCKPOOL_PEER_KILL_INIT	3U
+
+struct blockpool_peer_die {
+	__u32 kind;
+};
+
+#define BLOCKPOOL_PEER_CPUS_MAX	8U
+
+/*
+ * Where, in the kernel's memory, it stands who owns the pool's blocks and who runs on
+ * each CPU, for BLOCKPOOL_PEER_TRUTH; all out.  EOPNOTSUPP but on x86's 6.2 to 6.14.
+ */
+struct blockpool_peer_truth {
+	__u64 owners;		/* __u32[nr_blocks] */
+	__u32 nr_blocks;
+	__u32 nr_cpus;
+	__u32 pid_offset;	/* __s32, in what is pointed to below ... */
+	__u32 comm_offset;	/* ... and char[16] */
+	__u64 current_tasks[BLOCKPOOL_PEER_CPUS_MAX];	/* where a pointer is */
+};
+
 #define BLOCKPOOL_PEER_DEPTH_MAX	256U
 #define BLOCKPOOL_PEER_BATCH_MAX	32U
 #define BLOCKPOOL_PEER_STEPS_MAX	1000000U
@@ -311,5 +336,7 @@ struct blockpool_peer_handled {
 #define BLOCKPOOL_PEER_PORT_SEND	_IOWR(0xBF, 19, struct blockpool_peer_transfer)
 #define BLOCKPOOL_PEER_PORT_RECV	_IOWR(0xBF, 20, struct blockpool_peer_transfer)
 #define BLOCKPOOL_PEER_PORT_HANDLED	_IOR(0xBF, 21, struct blockpool_peer_handled)
+#define BLOCKPOOL_PEER_DIE	_IOW(0xBF, 22, struct blockpool_peer_die)
+#define BLOCKPOOL_PEER_TRUTH	_IOR(0xBF, 23, struct blockpool_peer_truth)
 
 #endif /* BLOCKPOOL_PEER_H */

@@ -5,6 +5,8 @@
 
 #include <linux/crc32.h>
 #include <linux/hrtimer.h>
+#include <linux/percpu.h>
+#include <linux/sched.h>
 
 #ifndef PEER_HAVE_HRTIMER_SETUP
 static inline void
@@ -24,6 +26,16 @@ static inline u32 peer_crc32c(const void *data, size_t length)
 	return ~__crc32c_le(~0, data, length);
 #else
 	return ~crc32c(~0, data, length);
+#endif
+}
+
+/* Where that CPU has the pointer to its thread; 0 if this kernel has it elsewhere. */
+static inline unsigned long peer_current_task(int cpu)
+{
+#ifdef PEER_HAVE_PCPU_HOT
+	return (unsigned long)per_cpu_ptr(&pcpu_hot.current_task, cpu);
+#else
+	return 0;
 #endif
 }
 

@@ -123,6 +123,10 @@ static long peer_pool_ioctl(struct peer *peer, unsigned int cmd,
 		return peer_falsify(peer, user);
 	case BLOCKPOOL_PEER_DUEL:
 		return peer_duel(peer, user);
+	case BLOCKPOOL_PEER_DIE:
+		return peer_die(peer, user);
+	case BLOCKPOOL_PEER_TRUTH:
+		return peer_truth(peer, user);
 	case BLOCKPOOL_PEER_CHURN_RUN:
 		return peer_churn_run(peer, user);
 	case BLOCKPOOL_PEER_CHURN_START:

@@ -90,6 +90,10 @@ long peer_falsify(struct peer *peer,
 		  struct blockpool_peer_falsify __user *user);
 long peer_duel(struct peer *peer, struct blockpool_peer_duel __user *user);
 
+/* death.c */
+long peer_die(struct peer *peer, struct blockpool_peer_die __user *user);
+long peer_truth(struct peer *peer, struct blockpool_peer_truth __user *user);
+
 /* churn.c */
 long peer_churn_run(struct peer *peer, struct blockpool_peer_churn __user *user);
 long peer_churn_start(struct peer *peer,
