@@ -174,6 +174,11 @@ soak: setup-check setup-$(GUEST) lib peer selftests	## the attacks in guests, fo
 kills: setup-kills setup-$(GUEST) lib modules	## pools whose users are killed: the table, in build/kills (KERNEL, KILLS, RUNS)
 	@tools/kills/kills
 
+.PHONY: deaths
+deaths:			## 6.12 dies under load: is what the post-mortem says true? (DEATHS=50, DEATHS_SEED)
+	@$(MAKE) KERNEL=6.12 setup-check setup-vm all peer
+	@tools/deaths/deaths
+
 .PHONY: coverage
 coverage:		## lines and branches of kmod/ and lib/ that tests run, the rest with reasons (build/coverage)
 	@tools/coverage/coverage

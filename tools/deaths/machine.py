@@ -77,9 +77,11 @@ class Machine:
         self.more = threading.Condition()
         self.over = False
         self.errors = open(os.path.join(folder, "errors"), "wb")
-        environment = dict(os.environ, LOAD="no", IMAGE="vmlinuz", MEM=MEMORY,
-                           WATCH=os.path.relpath(folder, TOP), TIMEOUT=str(seconds),
-                           APPEND=command_line(), VM_ENV="KERNEL")
+        tools = os.path.join(TOP, "build/host/tools")
+        environment = dict(os.environ, KERNEL="6.12", IMAGE="vmlinuz", LOAD="no",
+                           MEM=MEMORY, CPUS="2", TIMEOUT=str(seconds), PARAMS="",
+                           APPEND=command_line(), WATCH=os.path.relpath(folder, TOP),
+                           PATH=f"{tools}:{os.environ['PATH']}", VM_ENV="KERNEL")
         self.process = subprocess.Popen(["tools/vm/vm", command], cwd=TOP, env=environment,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=self.errors)
