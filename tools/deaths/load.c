@@ -26,16 +26,17 @@
 #include "pool.h"
 #include "port.h"
 
-#define BLOCK_SIZE	256
+#define BLOCK_SIZE	2048
+#define PASSES		32	/* over each block that one gets: work, as on a packet */
 #define WORKERS		8
 #define SENDERS		4	/* the first; they use ports too */
 #define DEPTH		64	/* blocks that one of them holds at most */
 #define BATCH		24
 #define PORTS		3
 #define PORT_ROOM	16
-#define TICK_US		2000	/* a step of the peer, in each context and CPU */
+#define TICK_US		10000	/* a step of the peer, in each context and CPU */
 #define KILL_MS		400	/* at most, from one kill to the next */
-#define HOARD		3000	/* blocks that process 0 holds, in no order */
+#define HOARD		3000	/* blocks, of which the first of the others keeps many */
 
 static const struct {
 	const char *name;
@@ -43,7 +44,7 @@ static const struct {
 } pools[] = {
 	{ "deaths-ports", 256 },	/* of the senders */
 	{ "deaths-plain", 512 },	/* of the others, and of the peer */
-	{ "deaths-large", 8192 },	/* of the first of the others, beside */
+	{ "deaths-large", 8192 },	/* the hoard's */
 };
 
 #define NR_POOLS	(sizeof(pools) / sizeof(pools[0]))
@@ -53,6 +54,8 @@ static const struct {
 
 struct worker {
 	int fd;
+	char *map;
+	__u32 stride;
 	unsigned int random;
 	__u32 nr_held;
 	__u32 held[DEPTH];
@@ -74,6 +77,16 @@ static void tell_client(int fd, const char *name)
 	fflush(stdout);
 }
 
+static void work_on(struct worker *worker, __u32 index)
+{
+	volatile __u64 *block = (void *)(worker->map + (size_t)index * worker->stride);
+	__u32 at, pass;
+
+	for (pass = 0; pass < PASSES; pass++)
+		for (at = 1; at < BLOCK_SIZE / sizeof(*block); at++)
+			block[at] += block[at - 1];
+}
+
 /* What the pool has not, it has not. */
 static void take(struct worker *worker)
 {
@@ -84,8 +97,10 @@ static void take(struct worker *worker)
 		return;
 	ret = pool_alloc_wait(worker->fd, worker->held + worker->nr_held, n,
 			      below(worker, 10));
-	if (!ret)
-		worker->nr_held += n;
+	if (ret)
+		return;
+	while (n--)
+		work_on(worker, worker->held[worker->nr_held++]);
 }
 
 /* One of the held, so that they go back in no order. */
@@ -149,8 +164,11 @@ static void receive(struct worker *worker)
 		return;
 	n = port_recv(worker->fd, worker->ports[at], messages, PORT_ROOM, 0,
 		      below(worker, 3));
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		worker->held[worker->nr_held++] = messages[i].index;
+		if (!(messages[i].flags & BLOCKPOOL_MESSAGE_SHARED))
+			work_on(worker, messages[i].index);
+	}
 }
 
 static void step(struct worker *worker, bool sends)
@@ -215,6 +233,8 @@ static void __attribute__((noreturn)) work(int slot, unsigned int generation)
 	snprintf(comm, sizeof(comm), "worker-%d-%u", slot, generation);
 	must(!prctl(PR_SET_NAME, comm));
 	worker.fd = pool_join(name);
+	worker.map = pool_map(worker.fd);
+	worker.stride = pool_info(worker.fd).stride;
 	if (slot == SENDERS)
 		hoard();
 	if (slot < SENDERS)
@@ -241,7 +261,7 @@ static void start_ticker(int cpu, __u32 context)
 		.interval_us = TICK_US,
 		.depth = 16,
 		.batch = 8,
-		.length = BLOCK_SIZE,
+		.length = 64,
 		.seed = cpu * BLOCKPOOL_PEER_CONTEXTS + context,
 	};
 	int fd;
