@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the post-mortem says beside what was so."""
 import collections
+import re
 
 PORT = 1 << 30  # BLOCKPOOL_OWNER_PORT
 STATES = {"free": 0, "kernel": 1, "quarantine": 2, "shared": 3}
 SHOWN = 8  # errors of a kind that are written down
 IN_A_CALL = 24  # blocks that a process of tools/deaths/load moves in one call
+
+TOTALS = re.compile(r"blockpool: (\S+): (\d+) blocks of \d+ bytes: (\d+) free, "
+                    r"(\d+) with clients, (\d+) with the kernel, (\d+) in flight")
 
 Said = collections.namedtuple("Said", "owner sure")
 
@@ -20,6 +24,7 @@ class Verdict:
         self.clients = 0  # holders whose process is another
         self.unsure = 0  # blocks in all that the post-mortem would not swear to
         self.whole = 0  # blocks that there were
+        self.log = 0  # pools of which the panic's log says something else
         self.faults = []  # in words
 
     def fault(self, text):
@@ -87,6 +92,26 @@ def judge_clients(name, words, pool, truth, verdict):
             verdict.clients += 1
             verdict.fault(f"{name}: client {word} was {comm} ({pid}), "
                           f"not process {said.get(word)}")
+
+
+def totals_of(words):
+    """Blocks, free, with clients, with the kernel, in flight: as the log has them."""
+    free, kernel = words.count(0), words.count(1)
+    in_flight = sum(word >= PORT or word == STATES["shared"] for word in words)
+    clients = len(words) - free - kernel - in_flight
+    return [len(words), free, clients, kernel, in_flight]
+
+
+def judge_log(truth, console, verdict):
+    """A panic's, in which calls that were cut short may be counted half."""
+    said = {match[1]: [int(number) for number in match.groups()[1:]]
+            for match in TOTALS.finditer(console)}
+    slack = IN_A_CALL * len(truth.threads)
+    for name, words in truth.owners.items():
+        was, says = totals_of(words), said.get(name)
+        if says is None or any(abs(a - b) > slack for a, b in zip(was, says)):
+            verdict.log += 1
+            verdict.fault(f"{name}: the log's totals are {says}, not {was}")
 
 
 def warned(truth, story, verdict):

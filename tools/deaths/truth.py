@@ -2,7 +2,6 @@
 """Who ran and who held what, read in the memory of a machine that stands still."""
 import struct
 
-CLIENT_BITS = 30  # an owner word below this power of two is a client's, but for 0 to 3
 LIMBO = 1 << 31  # free, and not in the depot yet: see kmod/owner.h
 
 
