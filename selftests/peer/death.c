@@ -11,6 +11,7 @@
 #include <linux/processor.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/spinlock.h>
 #include <linux/stddef.h>
 #include <linux/vmalloc.h>
 #include <kmod/pool.h>
@@ -39,15 +40,19 @@ static noinline void death_lockup(void *arg)
 		cpu_relax();
 }
 
-/* Process 1 is deaf to signals, but not to this one when a kernel sends it. */
+/* As if process 1 had touched what it must not: of other signals it is spared. */
 static long death_init(void)
 {
 	struct task_struct *init;
 
 	rcu_read_lock();
 	init = pid_task(find_vpid(1), PIDTYPE_PID);
-	if (init)
-		send_sig(SIGKILL, init, 1);
+	if (init) {
+		spin_lock_irq(&init->sighand->siglock);
+		init->signal->flags &= ~SIGNAL_UNKILLABLE;
+		spin_unlock_irq(&init->sighand->siglock);
+		send_sig(SIGSEGV, init, 1);
+	}
 	rcu_read_unlock();
 	return init ? 0 : -ESRCH;
 }
