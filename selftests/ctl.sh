@@ -937,6 +937,8 @@ follow()
 		"[$(paste -sd, "$tmp/follow")]"
 }
 
+# Who finds a fault is part of what is told: the sweep shall not come first.
+echo 0 >/sys/module/blockpool/parameters/debug_sweep_ms
 check "a pool without debug mode is told" no_debug
 check "check and reports find nothing where nothing is" undamaged
 check "reports --json tells an overrun in full" overrun_json

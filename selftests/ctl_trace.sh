@@ -26,20 +26,31 @@ chmod 755 "$tmp"
 export BLOCKPOOL_RECORDER=$tmp/recorder
 workers=()
 
+# Where the kernel patches an event in or out it sets a breakpoint for a moment, and QEMU
+# before 8.1 may go on to see it on another CPU that just comes by. So there is none.
+other_cpus()	# 0: off, 1: on
+{
+	local cpu
+
+	for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
+		[ ! -e "$cpu" ] || echo "$1" >"$cpu"
+	done
+}
+
 clean_up()
 {
 	stop_work
+	other_cpus 1
 	"$ctl" rm trace-a >/dev/null 2>&1
 	rm -rf "$tmp"
 }
 
 trap clean_up EXIT
+other_cpus 0
 
 # --- what there is to be seen -------------------------------------------------
 
-# Bytes go by way of a port until it is told to stop; not many a second. Where the kernel
-# patches an event in or out it sets a breakpoint for a moment, and QEMU before 8.1 may go
-# on to see it on another CPU that just comes by.
+# Bytes go by way of a port until it is told to stop; not many a second.
 work()
 {
 	"$ctl" cat trace-a in --follow >/dev/null &
