@@ -232,15 +232,25 @@ recipe()	# command
 	esac || no "it saw nothing: $(<"$tmp/out")"
 }
 
+# Whether this kernel has what the tool asks it for.
+can()	# tool
+{
+	type -P "$1" >/dev/null || return
+	case $1 in
+	perf)		[ -e /proc/sys/kernel/perf_event_paranoid ] ;;
+	bpftrace)	[ -e /sys/kernel/btf/vmlinux ] ;;
+	esac
+}
+
 recipes()
 {
 	local line
 
 	while IFS= read -r line; do
-		if command -v "${line%% *}" >/dev/null; then
+		if can "${line%% *}"; then
 			check "README.md: $line" recipe "$line"
 		else
-			skip "README.md: $line" "there is no ${line%% *} here"
+			skip "README.md: $line" "${line%% *} cannot work here"
 		fi
 	done < <(sed -nE 's/^    ((perf|trace-cmd|bpftrace) .*)/\1/p' "$here/../README.md")
 }
