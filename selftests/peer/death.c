@@ -43,14 +43,16 @@ static noinline void death_lockup(void *arg)
 /* As if process 1 had touched what it must not: of other signals it is spared. */
 static long death_init(void)
 {
+	struct sighand_struct *sighand;
 	struct task_struct *init;
 
 	rcu_read_lock();
 	init = pid_task(find_vpid(1), PIDTYPE_PID);
 	if (init) {
-		spin_lock_irq(&init->sighand->siglock);
+		sighand = rcu_dereference(init->sighand);
+		spin_lock_irq(&sighand->siglock);
 		init->signal->flags &= ~SIGNAL_UNKILLABLE;
-		spin_unlock_irq(&init->sighand->siglock);
+		spin_unlock_irq(&sighand->siglock);
 		send_sig(SIGSEGV, init, 1);
 	}
 	rcu_read_unlock();
