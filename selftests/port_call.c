@@ -167,47 +167,47 @@ static int spoil(struct blockpool_call_args *args, int way)
 	switch (way) {
 	case 0:
 		args->__reserved = 1;
-		return -EINVAL;
+		break;
 	case 1:
 		args->send.size--;
-		return -EINVAL;
+		break;
 	case 2:
 		args->recv.size++;
-		return -EINVAL;
+		break;
 	case 3:
 		args->send.flags = 1U << 2;
-		return -EINVAL;
+		break;
 	case 4:
 		args->recv.flags = 1U << 31;
-		return -EINVAL;
+		break;
 	case 5:
 		args->recv.__reserved = 1;
-		return -EINVAL;
+		break;
 	case 6:
 		args->recv.nr_frames = 1;
-		return -EINVAL;
+		break;
 	case 7:
 		args->recv.frames = 1;
-		return -EINVAL;
+		break;
 	case 8:
 		args->send.count = 0;
-		return -EINVAL;
+		break;
 	case 9:
 		args->recv.count = 0;
-		return -EINVAL;
+		break;
 	case 10:
 		args->recv.count = BLOCKPOOL_MESSAGES_MAX + 1;
-		return -EINVAL;
+		break;
 	case 11:
 		args->recv.timeout_ms = -2;
-		return -EINVAL;
+		break;
 	case 12:
 		args->recv.timeout_ms = 1;	/* without BLOCKPOOL_PORT_WAIT */
-		return -EINVAL;
+		break;
 	case 13:
 		args->recv.count = DEPTH + 1;
 		args->recv.flags = BLOCKPOOL_PORT_ALL;
-		return -EINVAL;
+		break;
 	case 14:
 		args->recv.port = args->send.port;	/* it only sends there */
 		return -ENOENT;
@@ -220,10 +220,11 @@ static int spoil(struct blockpool_call_args *args, int way)
 	case 17:
 		args->send.count = DEPTH + 1;
 		args->send.flags = BLOCKPOOL_PORT_ALL;
-		return -EINVAL;
+		break;
 	default:
 		return 0;
 	}
+	return -EINVAL;
 }
 
 /* Whatever is wrong with either half, neither is done. */

@@ -116,18 +116,27 @@ static void expect_own_share(struct _test_data_ports *self, __u32 index)
 	pool_check(self->tx, 0);
 }
 
+/* It is being told of its share when the other client ends the other one. */
+static bool stall_share(struct _test_data_ports *self, struct stall *stall, int *third,
+			__u32 *index)
+{
+	if (!stall_open(stall))
+		return false;
+	*third = pool_join(self->name);
+	*index = share(self, *third);
+	stall_begin(stall, self->rx, self->in);
+	expect_last_share(self, *third, *index);
+	return true;
+}
+
 TEST_F(ports, a_share_told_late)
 {
 	struct stall stall;
 	__u32 index;
 	int third;
 
-	if (!stall_open(&stall))
+	if (!stall_share(self, &stall, &third, &index))
 		SKIP(return, "no userfaultfd here");
-	third = pool_join(self->name);
-	index = share(self, third);
-	stall_begin(&stall, self->rx, self->in);
-	expect_last_share(self, third, index);
 	EXPECT_EQ(1, stall_end(&stall, true));
 	EXPECT_EQ(5, ((struct blockpool_message *)stall.page)->cookie);
 	expect_own_share(self, index);
@@ -140,12 +149,8 @@ TEST_F(ports, a_share_told_to_nobody)
 	__u32 index;
 	int third;
 
-	if (!stall_open(&stall))
+	if (!stall_share(self, &stall, &third, &index))
 		SKIP(return, "no userfaultfd here");
-	third = pool_join(self->name);
-	index = share(self, third);
-	stall_begin(&stall, self->rx, self->in);
-	expect_last_share(self, third, index);
 	EXPECT_EQ(-EFAULT, stall_end(&stall, false));
 	EXPECT_EQ(1, look(self->rx, self->in).nr_messages);
 	EXPECT_EQ(-EPERM, pool_give(self->rx, index));

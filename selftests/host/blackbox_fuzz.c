@@ -91,32 +91,19 @@ static void set(struct life *life, unsigned int pool, const __u32 *indices,
 		life->owner[pool][indices[--nr]] = owner;
 }
 
-static void take(struct life *life, unsigned int pool)
+static void take_or_give(struct life *life, unsigned int pool, bool take)
 {
 	__u32 indices[BULK], owner = any_client(life);
-	__u32 nr = pick(life, pool, 0, 1 + below(life, BULK), indices);
+	__u32 nr = pick(life, pool, take ? 0 : owner, 1 + below(life, BULK), indices);
+	__u64 ip = take ? 0xffffffffc0001010 : 0;
 
-	set(life, pool, indices, nr, owner);
+	set(life, pool, indices, nr, take ? owner : 0);
 	if (nr == 1)
-		EMIT(life, any_cpu(life), now(life), "take", pool + 1,
-		     indices[0], owner, 0xffffffffc0001010);
+		EMIT(life, any_cpu(life), now(life), take ? "take" : "free",
+		     pool + 1, indices[0], owner, ip);
 	else if (nr)
-		EMIT(life, any_cpu(life), now(life), "take_bulk",
-		     pool + 1, owner, nr, 0xffffffffc0001010, TEXT(indices));
-}
-
-static void give(struct life *life, unsigned int pool)
-{
-	__u32 indices[BULK], owner = any_client(life);
-	__u32 nr = pick(life, pool, owner, 1 + below(life, BULK), indices);
-
-	set(life, pool, indices, nr, 0);
-	if (nr == 1)
-		EMIT(life, any_cpu(life), now(life), "free", pool + 1,
-		     indices[0], owner, 0);
-	else if (nr)
-		EMIT(life, any_cpu(life), now(life), "free_bulk",
-		     pool + 1, owner, nr, 0, TEXT(indices));
+		EMIT(life, any_cpu(life), now(life), take ? "take_bulk" : "free_bulk",
+		     pool + 1, owner, nr, ip, TEXT(indices));
 }
 
 static void send_or_receive(struct life *life, unsigned int pool)
@@ -214,9 +201,9 @@ static void live(struct life *life, __u64 seed, unsigned int first_id)
 		unsigned int pool = below(life, POOLS), what = below(life, 100);
 
 		if (what < 35)
-			take(life, pool);
+			take_or_give(life, pool, true);
 		else if (what < 65)
-			give(life, pool);
+			take_or_give(life, pool, false);
 		else if (what < 80)
 			send_or_receive(life, pool);
 		else if (what < 82)
