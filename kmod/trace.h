@@ -11,8 +11,9 @@
  * Fields are numbers and names of fixed length, for filters, triggers and histograms.
  * @pool is the number of the pool, its own since the module was loaded.  Owners are
  * owner words, as in uapi/linux/blockpool.h.  @ip is where the caller was, 0 if that
- * is not known.  Off, each event is a jump that is patched out: what it would be told
- * must not be worked out before trace_..._enabled().
+ * is not known.  @sum is of the record itself, for who reads it in memory that may be
+ * damaged: see common/record.h.  Off, each event is a jump that is patched out: what
+ * it would be told must not be worked out before trace_..._enabled().
  *
  * Context of them all: Any, NMI too.
  */
@@ -28,6 +29,8 @@
 #include <linux/tracepoint.h>
 #include <linux/types.h>
 #include <uapi/linux/blockpool.h>
+
+#include "../common/record.h"
 
 #ifndef BP_TRACE_ONCE
 #define BP_TRACE_ONCE
@@ -70,6 +73,12 @@ static inline enum bp_refusal bp_refusal_of(u32 index, u32 owner)
 					       BP_REFUSED_NOT_HELD;
 }
 
+/* The last of what an event does: @bytes, those that are behind its fixed fields. */
+#define bp_sign(bytes)							\
+	(__entry->sum = bp_record_sum(__entry,				\
+				      offsetof(typeof(*__entry), sum),	\
+				      offsetof(typeof(*__entry), __data) + (bytes)))
+
 #endif /* BP_TRACE_ONCE */
 
 TRACE_DEFINE_ENUM(BP_REFUSED_NO_BLOCK);
@@ -104,6 +113,7 @@ TRACE_EVENT(pool_create,
 	TP_ARGS(pool, name, block_size, nr_blocks, flags),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__array(char, name, BLOCKPOOL_NAME_SIZE)
 		__field(u64, block_size)
 		__field(u32, nr_blocks)
@@ -115,6 +125,7 @@ TRACE_EVENT(pool_create,
 		__entry->block_size = block_size;
 		__entry->nr_blocks = nr_blocks;
 		__entry->flags = flags;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u name=%s block_size=%llu nr_blocks=%u flags=%#x",
 		  __entry->pool, __entry->name, __entry->block_size,
@@ -126,9 +137,11 @@ DECLARE_EVENT_CLASS(bp_pool,
 	TP_ARGS(pool),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 	),
 	TP_fast_assign(
 		__entry->pool = pool;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u", __entry->pool)
 );
@@ -141,6 +154,7 @@ TRACE_EVENT(client_open,
 	TP_ARGS(pool, client, pid, comm),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, client)
 		__field(s32, pid)
 		__array(char, comm, TASK_COMM_LEN)
@@ -150,6 +164,7 @@ TRACE_EVENT(client_open,
 		__entry->client = client;
 		__entry->pid = pid;
 		strscpy_pad(__entry->comm, comm, TASK_COMM_LEN);
+		bp_sign(0);
 	),
 	TP_printk("pool=%u client=%u pid=%d comm=%s", __entry->pool,
 		  __entry->client, __entry->pid, __entry->comm)
@@ -160,11 +175,13 @@ TRACE_EVENT(client_close,
 	TP_ARGS(pool, client),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, client)
 	),
 	TP_fast_assign(
 		__entry->pool = pool;
 		__entry->client = client;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u client=%u", __entry->pool, __entry->client)
 );
@@ -174,6 +191,7 @@ DECLARE_EVENT_CLASS(bp_client_count,
 	TP_ARGS(pool, client, count),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, client)
 		__field(u32, count)
 	),
@@ -181,6 +199,7 @@ DECLARE_EVENT_CLASS(bp_client_count,
 		__entry->pool = pool;
 		__entry->client = client;
 		__entry->count = count;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u client=%u count=%u", __entry->pool,
 		  __entry->client, __entry->count)
@@ -199,6 +218,7 @@ DECLARE_EVENT_CLASS(bp_block,
 	TP_ARGS(pool, index, owner, ip),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, index)
 		__field(u32, owner)
 		__field(unsigned long, ip)
@@ -208,6 +228,7 @@ DECLARE_EVENT_CLASS(bp_block,
 		__entry->index = index;
 		__entry->owner = owner;
 		__entry->ip = ip;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u index=%u owner=%u ip=%pS", __entry->pool,
 		  __entry->index, __entry->owner, (void *)__entry->ip)
@@ -228,6 +249,7 @@ DECLARE_EVENT_CLASS(bp_blocks,
 	TP_ARGS(pool, indices, count, owner, ip),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, owner)
 		__field(u32, count)
 		__field(unsigned long, ip)
@@ -240,6 +262,7 @@ DECLARE_EVENT_CLASS(bp_blocks,
 		__entry->ip = ip;
 		memcpy(__get_dynamic_array(indices), indices,
 		       count * sizeof(u32));
+		bp_sign(count * sizeof(u32));
 	),
 	TP_printk("pool=%u owner=%u count=%u ip=%pS indices=%s",
 		  __entry->pool, __entry->owner, __entry->count,
@@ -261,11 +284,13 @@ DECLARE_EVENT_CLASS(bp_count,
 	TP_ARGS(pool, count),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, count)
 	),
 	TP_fast_assign(
 		__entry->pool = pool;
 		__entry->count = count;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u count=%u", __entry->pool, __entry->count)
 );
@@ -290,6 +315,7 @@ TRACE_EVENT(wait_end,
 	TP_ARGS(pool, client, result),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, client)
 		__field(int, result)
 	),
@@ -297,6 +323,7 @@ TRACE_EVENT(wait_end,
 		__entry->pool = pool;
 		__entry->client = client;
 		__entry->result = result;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u client=%u result=%d", __entry->pool,
 		  __entry->client, __entry->result)
@@ -313,8 +340,9 @@ TRACE_EVENT(refused,
 	TP_ARGS(pool, index, reason, caller, owner),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, index)
-		__field(u8, reason)
+		__field(u32, reason)
 		__field(u32, caller)
 		__field(u32, owner)
 	),
@@ -324,6 +352,7 @@ TRACE_EVENT(refused,
 		__entry->reason = reason;
 		__entry->caller = caller;
 		__entry->owner = owner;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u index=%u reason=%s caller=%u owner=%u",
 		  __entry->pool, __entry->index,
@@ -337,8 +366,9 @@ TRACE_EVENT(corrupt,
 	TP_ARGS(pool, index, what, offset, owner),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, index)
-		__field(u8, what)
+		__field(u32, what)
 		__field(s64, offset)
 		__field(u32, owner)
 	),
@@ -348,6 +378,7 @@ TRACE_EVENT(corrupt,
 		__entry->what = what;
 		__entry->offset = offset;
 		__entry->owner = owner;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u index=%u what=%s offset=%lld owner=%u",
 		  __entry->pool, __entry->index,
@@ -360,6 +391,7 @@ TRACE_EVENT(quarantine,
 	TP_ARGS(pool, index, from),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, index)
 		__field(u32, from)
 	),
@@ -367,6 +399,7 @@ TRACE_EVENT(quarantine,
 		__entry->pool = pool;
 		__entry->index = index;
 		__entry->from = from;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u index=%u from=%u", __entry->pool, __entry->index,
 		  __entry->from)
@@ -377,11 +410,13 @@ TRACE_EVENT(repair,
 	TP_ARGS(pool, index),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, index)
 	),
 	TP_fast_assign(
 		__entry->pool = pool;
 		__entry->index = index;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u index=%u", __entry->pool, __entry->index)
 );
@@ -396,6 +431,7 @@ TRACE_EVENT(port_open,
 	TP_ARGS(pool, port, name),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, port)
 		__array(char, name, BLOCKPOOL_NAME_SIZE)
 	),
@@ -403,6 +439,7 @@ TRACE_EVENT(port_open,
 		__entry->pool = pool;
 		__entry->port = port;
 		strscpy_pad(__entry->name, name, BLOCKPOOL_NAME_SIZE);
+		bp_sign(0);
 	),
 	TP_printk("pool=%u port=%u name=%s", __entry->pool, __entry->port,
 		  __entry->name)
@@ -413,11 +450,13 @@ TRACE_EVENT(port_close,
 	TP_ARGS(pool, port),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, port)
 	),
 	TP_fast_assign(
 		__entry->pool = pool;
 		__entry->port = port;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u port=%u", __entry->pool, __entry->port)
 );
@@ -427,6 +466,7 @@ DECLARE_EVENT_CLASS(bp_message,
 	TP_ARGS(pool, port, owner, indices, count),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, port)
 		__field(u32, owner)
 		__field(u32, count)
@@ -439,6 +479,7 @@ DECLARE_EVENT_CLASS(bp_message,
 		__entry->count = count;
 		memcpy(__get_dynamic_array(indices), indices,
 		       count * sizeof(u32));
+		bp_sign(count * sizeof(u32));
 	),
 	TP_printk("pool=%u port=%u owner=%u count=%u indices=%s",
 		  __entry->pool, __entry->port, __entry->owner,
@@ -476,6 +517,7 @@ TRACE_EVENT(share,
 	TP_ARGS(pool, port, owner, index, holders),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, port)
 		__field(u32, owner)
 		__field(u32, index)
@@ -487,6 +529,7 @@ TRACE_EVENT(share,
 		__entry->owner = owner;
 		__entry->index = index;
 		__entry->holders = holders;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u port=%u owner=%u index=%u holders=%u",
 		  __entry->pool, __entry->port, __entry->owner,
@@ -498,6 +541,7 @@ TRACE_EVENT(receive_shared,
 	TP_ARGS(pool, port, owner, index),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, port)
 		__field(u32, owner)
 		__field(u32, index)
@@ -507,6 +551,7 @@ TRACE_EVENT(receive_shared,
 		__entry->port = port;
 		__entry->owner = owner;
 		__entry->index = index;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u port=%u owner=%u index=%u", __entry->pool,
 		  __entry->port, __entry->owner, __entry->index)
@@ -521,6 +566,7 @@ TRACE_EVENT(unshare,
 	TP_ARGS(pool, client, index, holders),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, client)
 		__field(u32, index)
 		__field(u32, holders)
@@ -530,6 +576,7 @@ TRACE_EVENT(unshare,
 		__entry->client = client;
 		__entry->index = index;
 		__entry->holders = holders;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u client=%u index=%u holders=%u", __entry->pool,
 		  __entry->client, __entry->index, __entry->holders)
@@ -547,6 +594,7 @@ TRACE_EVENT(snapshot_begin,
 		nr_in_flight, at_panic),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, seq)
 		__array(char, name, BLOCKPOOL_NAME_SIZE)
 		__field(u64, block_size)
@@ -555,7 +603,7 @@ TRACE_EVENT(snapshot_begin,
 		__field(u32, nr_free)
 		__field(u32, nr_held)
 		__field(u32, nr_in_flight)
-		__field(u8, at_panic)
+		__field(u32, at_panic)
 	),
 	TP_fast_assign(
 		__entry->pool = pool;
@@ -568,6 +616,7 @@ TRACE_EVENT(snapshot_begin,
 		__entry->nr_held = nr_blocks - nr_free;
 		__entry->nr_in_flight = nr_in_flight;
 		__entry->at_panic = at_panic;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u seq=%u name=%s block_size=%llu nr_blocks=%u flags=%#x nr_free=%u nr_held=%u nr_in_flight=%u at_panic=%u",
 		  __entry->pool, __entry->seq, __entry->name,
@@ -582,6 +631,7 @@ TRACE_EVENT(snapshot_client,
 	TP_ARGS(pool, seq, client, pid, comm, held),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, seq)
 		__field(u32, client)
 		__field(s32, pid)
@@ -595,6 +645,7 @@ TRACE_EVENT(snapshot_client,
 		__entry->pid = pid;
 		strscpy_pad(__entry->comm, comm, TASK_COMM_LEN);
 		__entry->held = held;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u seq=%u client=%u pid=%d comm=%s held=%u",
 		  __entry->pool, __entry->seq, __entry->client, __entry->pid,
@@ -608,6 +659,7 @@ TRACE_EVENT(snapshot_port,
 	TP_ARGS(pool, seq, port, name, depth, nr),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, seq)
 		__field(u32, port)
 		__array(char, name, BLOCKPOOL_NAME_SIZE)
@@ -621,6 +673,7 @@ TRACE_EVENT(snapshot_port,
 		strscpy_pad(__entry->name, name, BLOCKPOOL_NAME_SIZE);
 		__entry->depth = depth;
 		__entry->nr = nr;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u seq=%u port=%u name=%s depth=%u nr=%u",
 		  __entry->pool, __entry->seq, __entry->port, __entry->name,
@@ -640,10 +693,11 @@ TRACE_EVENT(snapshot_runs,
 	TP_ARGS(pool, seq, start, first, runs, nr),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, seq)
+		__field(u32, first)
 		__field(u64, start)
 		__field(u64, now)
-		__field(u32, first)
 		__field(u32, nr)
 		__dynamic_array(u32, runs, 2 * nr)
 	),
@@ -656,6 +710,7 @@ TRACE_EVENT(snapshot_runs,
 		__entry->nr = nr;
 		memcpy(__get_dynamic_array(runs), runs,
 		       2 * nr * sizeof(u32));
+		bp_sign(2 * nr * sizeof(u32));
 	),
 	TP_printk("pool=%u seq=%u start=%llu now=%llu first=%u nr=%u runs=%s",
 		  __entry->pool, __entry->seq, __entry->start, __entry->now,
@@ -669,11 +724,13 @@ TRACE_EVENT(snapshot_end,
 	TP_ARGS(pool, seq),
 	TP_STRUCT__entry(
 		__field(u32, pool)
+		__field(u32, sum)
 		__field(u32, seq)
 	),
 	TP_fast_assign(
 		__entry->pool = pool;
 		__entry->seq = seq;
+		bp_sign(0);
 	),
 	TP_printk("pool=%u seq=%u", __entry->pool, __entry->seq)
 );

@@ -81,7 +81,7 @@ static void put_snapshot(struct past *past, unsigned int cpu, __u64 time,
 	    64, 0, 64 - nr, nr, 0, at_panic);
 	PUT(past, cpu, time + 1, 10, "snapshot_client", 1, seq, 4, 400,
 	    TEXT("grab"), 0);
-	PUT(past, cpu, time + 100, 10, "snapshot_runs", 1, seq, 5000, 5090, 0,
+	PUT(past, cpu, time + 100, 10, "snapshot_runs", 1, seq, 0, 5000, 5090,
 	    2, TEXT(runs));
 	PUT(past, cpu, time + 101, 10, "snapshot_end", 1, seq);
 }
@@ -300,7 +300,7 @@ TEST_F(past, a_snapshot_without_an_end)
 	put_snapshot(&self->past, 0, 3 * SEC, 1, 5, false);
 	PUT(&self->past, 0, 4 * SEC, 10, "snapshot_begin", 1, 2, TEXT("frames"),
 	    2048, 64, 0, 54, 10, 0, 0);
-	PUT(&self->past, 0, 4 * SEC + 100, 10, "snapshot_runs", 1, 2, 50, 60, 0, 1,
+	PUT(&self->past, 0, 4 * SEC + 100, 10, "snapshot_runs", 1, 2, 0, 50, 60, 1,
 	    TEXT(runs));
 	ASSERT_EQ(0, open_file(self));
 	EXPECT_EQ(1, noted(self, NOTE_SNAPSHOT));
@@ -359,6 +359,26 @@ TEST_F(past, a_thread_out_of_nowhere)
 	PUT(&self->past, 0, 2 * SEC, 11, "refill", 1, 3);
 	ASSERT_EQ(0, open_file(self));
 	EXPECT_EQ(1, noted(self, NOTE_CONFLICT));
+}
+
+/* A bit that memory lost: the event is out, what else there is goes on being read. */
+TEST_F(past, a_bit_of_an_event)
+{
+	const struct past_cpu *cpu = &self->past.cpus[0];
+
+	put_start(&self->past);
+	put_take(&self->past, 0, 2 * SEC, 7, 4);
+	put_take(&self->past, 0, 3 * SEC, 8, 4);
+	/* The last one: 8 bytes of address, the owner, the index, from the end on. */
+	cpu->pages[(cpu->nr_pages - 1) * PAST_PAGE + cpu->used - 16] ^= 1;
+	put_take(&self->past, 0, 4 * SEC, 10, 4);
+	ASSERT_EQ(0, open_file(self));
+	EXPECT_EQ(1, noted(self, NOTE_SUM));
+	EXPECT_TRUE(notes_damage(&self->story.notes));
+	EXPECT_EQ(4, owner_of(self, 7));
+	EXPECT_EQ(~0u, owner_of(self, 9));
+	EXPECT_EQ(4, owner_of(self, 10));
+	EXPECT_FALSE(sure(self, 10));
 }
 
 TEST_F(past, what_cannot_be)

@@ -155,7 +155,7 @@ static void snapshot_runs(struct life *life, unsigned int pool, unsigned int cpu
 		runs[2 * nr++ + 1] = owner[i];
 	}
 	EMIT(life, cpu, life->time, "snapshot_runs", pool + 1, life->seq,
-	     start, life->time, 0, nr, TEXT(runs));
+	     0, start, life->time, nr, TEXT(runs));
 }
 
 static __u32 count(struct life *life, unsigned int pool, __u32 owner)

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../common/record.h"
 #include "../../tools/blockpoolctl/blackbox/dat.h"
 
 #define HEAD		16u	/* of a page */
 #define COMMON		8u	/* of an event */
 #define FIELDS_MAX	12
 
-#define POOL_AT_ONCE	"u32 pool,u32 seq,name name,u64 block_size,u32 nr_blocks,u32 flags"
+#define POOL_AT_ONCE	"u32 pool,u32 sum,u32 seq,name name,u64 block_size,u32 nr_blocks,u32 flags"
 
 /* What the fields are like: a kind, and a name. */
 static const struct {
@@ -29,45 +30,45 @@ static const struct {
 	{ "irq", "softirq_entry", "u32 vec" },
 	{ "irq", "softirq_exit", "u32 vec" },
 	{ "blockpool", "pool_create",
-	  "u32 pool,name name,u64 block_size,u32 nr_blocks,u32 flags" },
-	{ "blockpool", "pool_unlink", "u32 pool" },
-	{ "blockpool", "pool_destroy", "u32 pool" },
-	{ "blockpool", "client_open", "u32 pool,u32 client,s32 pid,comm comm" },
-	{ "blockpool", "client_close", "u32 pool,u32 client" },
-	{ "blockpool", "client_reclaim", "u32 pool,u32 client,u32 count" },
-	{ "blockpool", "take", "u32 pool,u32 index,u32 owner,u64 ip" },
-	{ "blockpool", "free", "u32 pool,u32 index,u32 owner,u64 ip" },
-	{ "blockpool", "take_bulk", "u32 pool,u32 owner,u32 count,u64 ip,words indices" },
-	{ "blockpool", "free_bulk", "u32 pool,u32 owner,u32 count,u64 ip,words indices" },
-	{ "blockpool", "refill", "u32 pool,u32 count" },
-	{ "blockpool", "flush", "u32 pool,u32 count" },
-	{ "blockpool", "drain", "u32 pool,u32 count" },
-	{ "blockpool", "wait_begin", "u32 pool,u32 client,u32 count" },
-	{ "blockpool", "wait_end", "u32 pool,u32 client,s32 result" },
+	  "u32 pool,u32 sum,name name,u64 block_size,u32 nr_blocks,u32 flags" },
+	{ "blockpool", "pool_unlink", "u32 pool,u32 sum" },
+	{ "blockpool", "pool_destroy", "u32 pool,u32 sum" },
+	{ "blockpool", "client_open", "u32 pool,u32 sum,u32 client,s32 pid,comm comm" },
+	{ "blockpool", "client_close", "u32 pool,u32 sum,u32 client" },
+	{ "blockpool", "client_reclaim", "u32 pool,u32 sum,u32 client,u32 count" },
+	{ "blockpool", "take", "u32 pool,u32 sum,u32 index,u32 owner,u64 ip" },
+	{ "blockpool", "free", "u32 pool,u32 sum,u32 index,u32 owner,u64 ip" },
+	{ "blockpool", "take_bulk", "u32 pool,u32 sum,u32 owner,u32 count,u64 ip,words indices" },
+	{ "blockpool", "free_bulk", "u32 pool,u32 sum,u32 owner,u32 count,u64 ip,words indices" },
+	{ "blockpool", "refill", "u32 pool,u32 sum,u32 count" },
+	{ "blockpool", "flush", "u32 pool,u32 sum,u32 count" },
+	{ "blockpool", "drain", "u32 pool,u32 sum,u32 count" },
+	{ "blockpool", "wait_begin", "u32 pool,u32 sum,u32 client,u32 count" },
+	{ "blockpool", "wait_end", "u32 pool,u32 sum,u32 client,s32 result" },
 	{ "blockpool", "refused",
-	  "u32 pool,u32 index,u8 reason,u32 caller,u32 owner" },
+	  "u32 pool,u32 sum,u32 index,u32 reason,u32 caller,u32 owner" },
 	{ "blockpool", "corrupt",
-	  "u32 pool,u32 index,u8 what,s64 offset,u32 owner" },
-	{ "blockpool", "quarantine", "u32 pool,u32 index,u32 from" },
-	{ "blockpool", "repair", "u32 pool,u32 index" },
-	{ "blockpool", "port_open", "u32 pool,u32 port,name name" },
-	{ "blockpool", "port_close", "u32 pool,u32 port" },
-	{ "blockpool", "send", "u32 pool,u32 port,u32 owner,u32 count,words indices" },
-	{ "blockpool", "send_undone", "u32 pool,u32 port,u32 owner,u32 count,words indices" },
-	{ "blockpool", "receive", "u32 pool,u32 port,u32 owner,u32 count,words indices" },
-	{ "blockpool", "requeue", "u32 pool,u32 port,u32 owner,u32 count,words indices" },
-	{ "blockpool", "drop", "u32 pool,u32 port,u32 owner,u32 count,words indices" },
-	{ "blockpool", "share", "u32 pool,u32 port,u32 owner,u32 index,u32 holders" },
-	{ "blockpool", "receive_shared", "u32 pool,u32 port,u32 owner,u32 index" },
-	{ "blockpool", "unshare", "u32 pool,u32 client,u32 index,u32 holders" },
+	  "u32 pool,u32 sum,u32 index,u32 what,s64 offset,u32 owner" },
+	{ "blockpool", "quarantine", "u32 pool,u32 sum,u32 index,u32 from" },
+	{ "blockpool", "repair", "u32 pool,u32 sum,u32 index" },
+	{ "blockpool", "port_open", "u32 pool,u32 sum,u32 port,name name" },
+	{ "blockpool", "port_close", "u32 pool,u32 sum,u32 port" },
+	{ "blockpool", "send", "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
+	{ "blockpool", "send_undone", "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
+	{ "blockpool", "receive", "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
+	{ "blockpool", "requeue", "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
+	{ "blockpool", "drop", "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
+	{ "blockpool", "share", "u32 pool,u32 sum,u32 port,u32 owner,u32 index,u32 holders" },
+	{ "blockpool", "receive_shared", "u32 pool,u32 sum,u32 port,u32 owner,u32 index" },
+	{ "blockpool", "unshare", "u32 pool,u32 sum,u32 client,u32 index,u32 holders" },
 	{ "blockpool", "snapshot_begin",
-	  POOL_AT_ONCE ",u32 nr_free,u32 nr_held,u32 nr_in_flight,u8 at_panic" },
+	  POOL_AT_ONCE ",u32 nr_free,u32 nr_held,u32 nr_in_flight,u32 at_panic" },
 	{ "blockpool", "snapshot_client",
-	  "u32 pool,u32 seq,u32 client,s32 pid,comm comm,u32 held" },
-	{ "blockpool", "snapshot_port", "u32 pool,u32 seq,u32 port,name name,u32 depth,u32 nr" },
+	  "u32 pool,u32 sum,u32 seq,u32 client,s32 pid,comm comm,u32 held" },
+	{ "blockpool", "snapshot_port", "u32 pool,u32 sum,u32 seq,u32 port,name name,u32 depth,u32 nr" },
 	{ "blockpool", "snapshot_runs",
-	  "u32 pool,u32 seq,u64 start,u64 now,u32 first,u32 nr,pairs runs" },
-	{ "blockpool", "snapshot_end", "u32 pool,u32 seq" },
+	  "u32 pool,u32 sum,u32 seq,u32 first,u64 start,u64 now,u32 nr,pairs runs" },
+	{ "blockpool", "snapshot_end", "u32 pool,u32 sum,u32 seq" },
 };
 
 #define NR_EVENTS	(sizeof(events) / sizeof(events[0]))
@@ -171,6 +172,7 @@ static size_t encode(const struct past *past, unsigned int event, int thread,
 {
 	struct field fields[FIELDS_MAX];
 	unsigned int end, nr = fields_of(event, fields, &end);
+	const struct field *sum = NULL;
 	size_t size = end;
 	__u64 count = 0;
 
@@ -180,17 +182,25 @@ static size_t encode(const struct past *past, unsigned int event, int thread,
 	for (unsigned int i = 0; i < nr; i++) {
 		const struct field *field = &fields[i];
 		const char *kind = field->kind->name;
+		__u64 value;
 
+		if (!strcmp(field->name, "sum")) {
+			sum = field;
+			continue;
+		}
+		value = *values++;
 		if (!strcmp(field->name, "count") || !strcmp(field->name, "nr"))
-			count = values[i];
+			count = value;
 		if (!strcmp(kind, "comm") || !strcmp(kind, "name"))
 			snprintf((char *)record + field->offset, field->kind->size, "%s",
-				 (const char *)(unsigned long)values[i]);
+				 (const char *)(unsigned long)value);
 		else if (!field->kind->size || strstr(field->kind->type, "__data_loc"))
-			size = put_dynamic(record, field, size, values[i], count);
+			size = put_dynamic(record, field, size, value, count);
 		else
-			store(record + field->offset, values[i], field->kind->size);
+			store(record + field->offset, value, field->kind->size);
 	}
+	if (sum)
+		store(record + sum->offset, bp_record_sum(record, sum->offset, size), 4);
 	return (size + 3) & -4;
 }
 

@@ -148,9 +148,9 @@ static bool take_record(struct events *events, unsigned int number,
 		page_fault(&cpu->page, "its time does not go on");
 		return false;
 	}
-	if (fit == FIT_UNKNOWN) {
-		tell(events, NOTE_UNNAMED, "one in page %u of CPU %u",
-		     cpu->nr_pages, number);
+	if (fit == FIT_UNKNOWN || fit == FIT_DAMAGED) {
+		tell(events, fit == FIT_UNKNOWN ? NOTE_UNNAMED : NOTE_SUM,
+		     "one in page %u of CPU %u", cpu->nr_pages, number);
 		cpu->in_gap = true;
 		return false;
 	}

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <traceevent/event-parse.h>
 
+#include "../../../common/record.h"
+
 #define IDS		(1u << 16)	/* common_type has 16 bits */
 #define FIELDS_MAX	12u		/* of ours in one event */
 #define FORMAT_MAX	(64u << 10)
@@ -116,6 +118,7 @@ struct shape {
 	bool open_end;		/* it ends in text of any length */
 	enum event_kind kind;
 	unsigned int fixed;	/* bytes up to the end of the last fixed field */
+	unsigned int sum;	/* of it all, where that is; 0: there is none */
 	unsigned int nr_places;
 	struct place places[FIELDS_MAX];
 	char *symbols[EVENT_SYMBOLS];
@@ -214,6 +217,21 @@ static void measure(struct shape *shape, struct tep_event *event)
 	}
 }
 
+/* The module's own have a sum.  True if it is as it should be, or need not be there. */
+static bool find_sum(struct shape *shape, struct tep_event *event)
+{
+	struct tep_format_field *field;
+
+	if (strcmp(event->system, "blockpool"))
+		return true;
+	field = tep_find_field(event, "sum");
+	if (!field || field->size != 4 || field->offset < (int)COMMON_SIZE ||
+	    field->offset % 4 || shape->fixed % 4)
+		return false;
+	shape->sum = field->offset;
+	return true;
+}
+
 /* "{ 2, "not held" }" in the part that says how to print it. */
 static void read_symbols(struct shape *shape, const char *print)
 {
@@ -264,7 +282,7 @@ static void add_shape(struct layout *layout, struct tep_event *event,
 	*shape = (struct shape){ .known = true, .kind = kind };
 	measure(shape, event);
 	if (kind >= 0) {
-		shape->ours = add_places(shape, event);
+		shape->ours = add_places(shape, event) && find_sum(shape, event);
 		if (!shape->ours)
 			note(notes, NOTE_FORMAT, "of %s:%s", event->system,
 			     event->name);
@@ -404,6 +422,18 @@ static bool size_fits(const struct shape *shape, struct bytes record)
 		record.left - shape->fixed < RECORD_ALIGN);
 }
 
+/* What is behind the fixed fields are words, and the record may be longer than they. */
+static bool sum_is_right(const struct shape *shape, struct bytes record,
+			 const struct bytes *words)
+{
+	struct bytes sum = at(record, shape->sum, 4);
+	size_t size = shape->fixed + words->left;
+
+	return !shape->sum ||
+	       (size <= record.left && bytes_number(&sum, 4) ==
+		bp_record_sum(record.at, shape->sum, size));
+}
+
 enum fit layout_fill(const struct layout *layout, struct bytes record,
 		     struct event *event)
 {
@@ -423,7 +453,7 @@ enum fit layout_fill(const struct layout *layout, struct bytes record,
 	for (unsigned int i = 0; i < shape->nr_places; i++)
 		if (!fill_place(shape, &shape->places[i], record, event))
 			return FIT_BAD;
-	return FIT;
+	return sum_is_right(shape, record, &event->words) ? FIT : FIT_DAMAGED;
 }
 
 const char *layout_symbol(const struct layout *layout, enum event_kind kind,

@@ -8,11 +8,12 @@
 struct layout *layout_read(const struct dat *dat, struct notes *notes);
 void layout_free(struct layout *layout);
 
-enum fit { FIT, FIT_OTHER, FIT_UNKNOWN, FIT_BAD };
+enum fit { FIT, FIT_OTHER, FIT_UNKNOWN, FIT_DAMAGED, FIT_BAD };
 
 /*
  * Fill an event from its record.  FIT_OTHER: it is of a kind that is none of ours;
- * FIT_UNKNOWN: nobody has described it; FIT_BAD: it is not as it was described.
+ * FIT_UNKNOWN: nobody has described it; FIT_DAMAGED: its sum is wrong; FIT_BAD: it is
+ * not as it was described.
  */
 enum fit layout_fill(const struct layout *layout, struct bytes record,
 		     struct event *event);

@@ -15,6 +15,7 @@ static const struct {
 	[NOTE_INSTANT] = { "instant", "without a panic, what each CPU was just changing" },
 	[NOTE_CUT] = { "cut", "the file has less than it says" },
 	[NOTE_FORMAT] = { "format", "the description of an event is damaged" },
+	[NOTE_SUM] = { "sum", "the sum over an event is wrong" },
 	[NOTE_PAGE] = { "page", "a page makes no sense from some point on" },
 	[NOTE_VALUE] = { "value", "an event says what cannot be" },
 	[NOTE_CONFLICT] = { "conflict", "events contradict each other" },

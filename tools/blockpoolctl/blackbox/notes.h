@@ -19,6 +19,7 @@ enum note {
 	NOTE_CUT,		/* less than the file says there is */
 	NOTE_UNNAMED,		/* events that nobody has described */
 	NOTE_FORMAT,		/* an event's format is not as it should be */
+	NOTE_SUM,		/* an event's sum is wrong */
 	NOTE_PAGE,		/* a page, or the rest of it, makes no sense */
 	NOTE_VALUE,		/* a number that cannot be */
 	NOTE_CONFLICT,		/* events that contradict each other */
