@@ -5,6 +5,8 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -1023,6 +1025,52 @@ TEST_F(rounds, lose_nothing_when_refused)
 	}
 	expect_nothing_lost(&before, variant->available, variant->slab);
 	close(fd);
+	close(root);
+}
+
+struct asker {
+	int fd;
+	bool asking;
+	struct blockpool_info info;
+};
+
+static void *ask_until_attached(void *arg)
+{
+	struct asker *asker = arg;
+
+	do {
+		asker->info = (struct blockpool_info) {
+			.size = sizeof(asker->info)
+		};
+		must(!ioctl(asker->fd, BLOCKPOOL_IOC_INFO, &asker->info) ||
+		     errno == ENOENT);	/* there is no default pool */
+		__atomic_store_n(&asker->asking, true, __ATOMIC_RELEASE);
+	} while (!asker->info.client);
+	return NULL;
+}
+
+/* Who finds a client finds a whole one. */
+TEST(attached_while_another_asks)
+{
+	char name[BLOCKPOOL_NAME_SIZE];
+	int root;
+
+	pool_name(name);
+	root = pool_new(name, 64, 4);
+	for (int i = 0; i < 500; i++) {
+		struct asker asker = { .fd = pool_open(O_RDWR) };
+		pthread_t thread;
+
+		must(!pthread_create(&thread, NULL, ask_until_attached, &asker));
+		while (!__atomic_load_n(&asker.asking, __ATOMIC_ACQUIRE))
+			sched_yield();
+		ASSERT_EQ(0, pool_attach(asker.fd, name));
+		must(!pthread_join(thread, NULL));
+		ASSERT_EQ(pool_info(asker.fd).client, asker.info.client);
+		ASSERT_EQ(4, asker.info.nr_blocks);
+		ASSERT_STREQ(name, asker.info.name);
+		close(asker.fd);
+	}
 	close(root);
 }
 
