@@ -21,6 +21,7 @@ class Verdict:
         self.threads = 0  # CPUs whose last thread is another
         self.blocks = 0  # that have another holder, or of which nothing is known
         self.unwarned = 0  # of these, stated as sure: see warned()
+        self.instant = False  # they are of the instant, and all that is wrong with holders
         self.clients = 0  # holders whose process is another
         self.unsure = 0  # blocks in all that the post-mortem would not swear to
         self.whole = 0  # blocks that there were
@@ -130,5 +131,6 @@ def judge(truth, story):
         judge_blocks(name, words, table_of(pool), verdict)
         judge_clients(name, words, pool, truth, verdict)
     if warned(truth, story, verdict):
+        verdict.instant = 0 < verdict.unwarned == verdict.blocks and not verdict.clients
         verdict.unwarned = 0
     return verdict
