@@ -12,7 +12,8 @@
 #define COMMON		8u	/* of an event */
 #define FIELDS_MAX	12
 
-#define POOL_AT_ONCE	"u32 pool,u32 sum,u32 seq,name name,u64 block_size,u32 nr_blocks,u32 flags"
+#define POOL_AT_ONCE	\
+	"u32 pool,u32 sum,u32 seq,name name,u64 block_size,u32 nr_blocks,u32 flags"
 
 /* What the fields are like: a kind, and a name. */
 static const struct {
@@ -54,7 +55,8 @@ static const struct {
 	{ "blockpool", "port_open", "u32 pool,u32 sum,u32 port,name name" },
 	{ "blockpool", "port_close", "u32 pool,u32 sum,u32 port" },
 	{ "blockpool", "send", "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
-	{ "blockpool", "send_undone", "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
+	{ "blockpool", "send_undone",
+	  "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
 	{ "blockpool", "receive", "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
 	{ "blockpool", "requeue", "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
 	{ "blockpool", "drop", "u32 pool,u32 sum,u32 port,u32 owner,u32 count,words indices" },
@@ -65,7 +67,8 @@ static const struct {
 	  POOL_AT_ONCE ",u32 nr_free,u32 nr_held,u32 nr_in_flight,u32 at_panic" },
 	{ "blockpool", "snapshot_client",
 	  "u32 pool,u32 sum,u32 seq,u32 client,s32 pid,comm comm,u32 held" },
-	{ "blockpool", "snapshot_port", "u32 pool,u32 sum,u32 seq,u32 port,name name,u32 depth,u32 nr" },
+	{ "blockpool", "snapshot_port",
+	  "u32 pool,u32 sum,u32 seq,u32 port,name name,u32 depth,u32 nr" },
 	{ "blockpool", "snapshot_runs",
 	  "u32 pool,u32 sum,u32 seq,u32 first,u64 start,u64 now,u32 nr,pairs runs" },
 	{ "blockpool", "snapshot_end", "u32 pool,u32 sum,u32 seq" },
