@@ -236,7 +236,8 @@ static noinline void *bp_kernel_alloc_slow(struct blockpool *pool, gfp_t gfp,
 	void *block;
 	u32 index;
 
-	if (bp_kernel_take(pool, gfp, &index, 1))
+	if (!bp_stock_pop(&pool->stock, &index) &&
+	    bp_kernel_take(pool, gfp, &index, 1))
 		return NULL;
 	block = bp_kernel_claim(pool, index);
 	trace_take(bp_pool_number(pool), index, BLOCKPOOL_OWNER_KERNEL, ip);
@@ -276,6 +277,20 @@ static void bp_kernel_give(struct blockpool *pool, const u32 *indices, u32 n,
 	bp_pool_give_here(pool, indices, n);
 }
 
+/* As blockpool_free(), and told; false: it is not a block for the fast way. */
+static bool bp_kernel_free_told(struct blockpool *pool, void *block,
+				unsigned long ip)
+{
+	unsigned long index = bp_kernel_release_fast(pool, block);
+
+	if (index == ULONG_MAX)
+		return false;
+	trace_free(bp_pool_number(pool), index, BLOCKPOOL_OWNER_KERNEL, ip);
+	if (!bp_stock_push(&pool->stock, index))
+		bp_kernel_give_slow(pool, index);
+	return true;
+}
+
 static noinline void bp_kernel_free_slow(struct blockpool *pool, void *block,
 					 unsigned long ip)
 {
@@ -285,6 +300,8 @@ static noinline void bp_kernel_free_slow(struct blockpool *pool, void *block,
 		bp_kernel_free_debug(pool, &block, 1, ip);
 		return;
 	}
+	if (trace_free_enabled() && bp_kernel_free_told(pool, block, ip))
+		return;
 	index = bp_kernel_release(pool, block, ip);
 	if (index != BLOCKPOOL_NO_INDEX)
 		bp_kernel_give(pool, &index, 1, ip);
