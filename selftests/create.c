@@ -784,6 +784,7 @@ TEST_F(cgroup, charge)
 	pid_t pid;
 
 	pool_name(name);
+	before = group_value(self->group, "memory.current", NULL);
 	pid = child_fork();
 	if (!pid) {
 		join_group(self->group);
@@ -791,7 +792,6 @@ TEST_F(cgroup, charge)
 				   GROUP_LIMIT / 2));
 		_exit(0);
 	}
-	before = group_value(self->group, "memory.current", NULL);
 	ASSERT_EQ(0, child_reap(pid));
 	during = group_value(self->group, "memory.current", NULL);
 	EXPECT_GE(during, GROUP_LIMIT / 2);

@@ -10,7 +10,7 @@ import threading
 import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
-PANIC_SECONDS = 5  # from the end of a panic until the kernel resets the machine
+PANIC_SECONDS = 10  # from the end of a panic until the kernel resets the machine
 MEMORY = "1G"
 
 # A place of its own in the guest's memory. What is set apart by reserve_mem= lies
