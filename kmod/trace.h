@@ -23,6 +23,7 @@
 #if !defined(BLOCKPOOL_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define BLOCKPOOL_TRACE_H
 
+#include <linux/build_bug.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
@@ -75,9 +76,14 @@ static inline enum bp_refusal bp_refusal_of(u32 index, u32 owner)
 
 /* The last of what an event does: @bytes, those that are behind its fixed fields. */
 #define bp_sign(bytes)							\
-	(__entry->sum = bp_record_sum(__entry,				\
-				      offsetof(typeof(*__entry), sum),	\
-				      offsetof(typeof(*__entry), __data) + (bytes)))
+do {									\
+	const size_t __fixed = offsetof(typeof(*__entry), __data);	\
+									\
+	BUILD_BUG_ON(__fixed % sizeof(u32));				\
+	__entry->sum = bp_record_sum(__entry,				\
+				     offsetof(typeof(*__entry), sum),	\
+				     __fixed + (bytes));		\
+} while (0)
 
 #endif /* BP_TRACE_ONCE */
 

@@ -226,6 +226,7 @@ static bool find_sum(struct shape *shape, struct tep_event *event)
 		return true;
 	field = tep_find_field(event, "sum");
 	if (!field || field->size != 4 || field->offset < (int)COMMON_SIZE ||
+	    field->offset + 4u > shape->fixed ||	/* which has a bound */
 	    field->offset % 4 || shape->fixed % 4)
 		return false;
 	shape->sum = field->offset;
