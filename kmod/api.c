@@ -236,7 +236,8 @@ static noinline void *bp_kernel_alloc_slow(struct blockpool *pool, gfp_t gfp,
 	void *block;
 	u32 index;
 
-	if (!bp_stock_pop(&pool->stock, &index) &&
+	/* Who is not traced has tried that. */
+	if (!(trace_take_enabled() && bp_stock_pop(&pool->stock, &index)) &&
 	    bp_kernel_take(pool, gfp, &index, 1))
 		return NULL;
 	block = bp_kernel_claim(pool, index);

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -1044,13 +1043,14 @@ struct asker {
 static void *ask_until_attached(void *arg)
 {
 	struct asker *asker = arg;
+	int ret;
 
 	do {
 		asker->info = (struct blockpool_info) {
 			.size = sizeof(asker->info)
 		};
-		must(!ioctl(asker->fd, BLOCKPOOL_IOC_INFO, &asker->info) ||
-		     errno == ENOENT);	/* there is no default pool */
+		ret = pool_ioctl(asker->fd, BLOCKPOOL_IOC_INFO, &asker->info);
+		must(!ret || ret == -ENOENT);	/* there is no default pool */
 		__atomic_store_n(&asker->asking, true, __ATOMIC_RELEASE);
 	} while (!asker->info.client);
 	return NULL;

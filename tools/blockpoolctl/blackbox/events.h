@@ -84,7 +84,7 @@ struct event {
 	struct bytes words;		/* indices, or pairs of count and owner */
 };
 
-/* The words of the kernel's for the reasons and faults of 8 bits. */
+/* Reasons and faults have smaller numbers, and words of the kernel's. */
 #define EVENT_SYMBOLS	32u
 
 struct layout;				/* of an event, see layout.h */
