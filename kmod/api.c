@@ -233,32 +233,14 @@ bp_kernel_release_fast(struct blockpool *pool, const void *block)
 static noinline void *bp_kernel_alloc_slow(struct blockpool *pool, gfp_t gfp,
 					   unsigned long ip)
 {
-	void *block;
 	u32 index;
 
 	/* Who is not traced has tried that. */
 	if (!(trace_take_enabled() && bp_stock_pop(&pool->stock, &index)) &&
 	    bp_kernel_take(pool, gfp, &index, 1))
 		return NULL;
-	block = bp_kernel_claim(pool, index);
 	trace_take(bp_pool_number(pool), index, BLOCKPOOL_OWNER_KERNEL, ip);
-	return block;
-}
-
-/* Blocks that are claimed. */
-static noinline void bp_kernel_trace_bulk(struct blockpool *pool,
-					  void *const *blocks, u32 n,
-					  unsigned long ip)
-{
-	u32 indices[BP_SLICE_MAX], some, i;
-
-	for (; n; n -= some, blocks += some) {
-		some = min(n, BP_SLICE_MAX);
-		for (i = 0; i < some; i++)
-			indices[i] = bp_store_find(&pool->store, blocks[i]);
-		bp_trace_taken(bp_pool_number(pool), indices, some,
-			       BLOCKPOOL_OWNER_KERNEL, ip);
-	}
+	return bp_kernel_claim(pool, index);
 }
 
 static noinline void bp_kernel_give_slow(struct blockpool *pool,
@@ -395,10 +377,10 @@ int blockpool_alloc_bulk(struct blockpool *pool, gfp_t gfp, void **blocks,
 	ret = bp_kernel_take(pool, gfp, indices, n);
 	if (ret)
 		return ret;
+	bp_trace_taken(bp_pool_number(pool), indices, n, BLOCKPOOL_OWNER_KERNEL,
+		       _RET_IP_);
 	for (i = 0; i < n; i++)
 		blocks[i] = bp_kernel_claim(pool, indices[i]);
-	if (trace_take_enabled() || trace_take_bulk_enabled())
-		bp_kernel_trace_bulk(pool, blocks, n, _RET_IP_);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(blockpool_alloc_bulk);

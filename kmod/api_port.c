@@ -72,6 +72,7 @@ static int bp_kernel_recv_some(struct blockpool_port *port,
 	if (n < 0)
 		return n;
 	bp_kernel_hand(port->pool, some, n, BLOCKPOOL_FOUND_RECV);
+	bp_trace_messages(receive, port->port, some, n, BLOCKPOOL_OWNER_KERNEL);
 	for (i = 0; i < n; i++) {
 		messages[i] = some[i].user;
 		messages[i].pid = pid_nr(some[i].pid);
@@ -89,7 +90,6 @@ static int bp_kernel_recv_some(struct blockpool_port *port,
 					    word, BLOCKPOOL_OWNER_KERNEL));
 		own++;
 	}
-	bp_trace_messages(receive, port->port, some, n, BLOCKPOOL_OWNER_KERNEL);
 	atomic_long_sub(own, &port->pool->nr_in_flight);
 	bp_port_received(port->port, n, n);
 	return n;

@@ -80,11 +80,17 @@ static unsigned long bp_caller_ip(const struct bp_caller *caller)
 	return caller->nr_frames ? caller->frames[0] : 0;
 }
 
-static void bp_client_give(struct blockpool *pool, const u32 *indices, u32 n,
-			   enum bp_cause cause, const struct bp_caller *caller)
+/* Right behind the release. */
+static void bp_client_tell(struct blockpool *pool, const u32 *indices, u32 n,
+			   const struct bp_caller *caller)
 {
 	bp_trace_freed(bp_pool_number(pool), indices, n, caller->client,
 		       bp_caller_ip(caller));
+}
+
+static void bp_client_give(struct blockpool *pool, const u32 *indices, u32 n,
+			   enum bp_cause cause, const struct bp_caller *caller)
+{
 	this_cpu_sub(*pool->clients_hold, n);
 	bp_pool_give(pool, indices, n, cause, caller);
 }
@@ -107,6 +113,7 @@ static void bp_client_reclaim(struct bp_client *client)
 			left--;
 		}
 		if (n == BP_SLICE_MAX || (n && !left)) {
+			bp_client_tell(pool, indices, n, &caller);
 			bp_client_give(pool, indices, n, BP_RECLAIMED, &caller);
 			n = 0;
 		}
@@ -242,10 +249,10 @@ static void bp_client_claim(struct bp_client *client, const u32 *indices, u32 n,
 {
 	u32 i;
 
-	for (i = 0; i < n; i++)
-		bp_owner_claim(&client->pool->owners[indices[i]], client->id);
 	bp_trace_taken(bp_pool_number(client->pool), indices, n, client->id,
 		       bp_caller_ip(caller));
+	for (i = 0; i < n; i++)
+		bp_owner_claim(&client->pool->owners[indices[i]], client->id);
 	this_cpu_add(*client->pool->clients_hold, n);
 }
 
@@ -363,6 +370,7 @@ static int bp_client_free_slice(struct bp_client *client, const u32 *indices,
 		if (ret)
 			own[freed++] = indices[i];
 	}
+	bp_client_tell(client->pool, own, freed, caller);
 	if (client->pool->flags & BLOCKPOOL_ISOLATED)
 		bp_window_revoke(&client->window, own, freed);
 	bp_taken_drop(client, own, freed);

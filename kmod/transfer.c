@@ -446,6 +446,8 @@ void bp_recv_commit(struct bp_transfer *transfer, u32 n)
 	struct bp_client *client = transfer->client;
 
 	bp_transfer_handle(transfer, n, BLOCKPOOL_FOUND_RECV);
+	bp_trace_messages(receive, transfer->port, transfer->messages, n,
+			  client->id);
 	for (i = 0; i < n; i++) {
 		put_pid(transfer->messages[i].pid);
 		if (bp_message_is_shared(&transfer->messages[i])) {
@@ -459,8 +461,6 @@ void bp_recv_commit(struct bp_transfer *transfer, u32 n)
 					    word, client->id));
 		own++;
 	}
-	bp_trace_messages(receive, transfer->port, transfer->messages, n,
-			  client->id);
 	bp_client_got(transfer->client, own);
 	bp_port_received(transfer->port, n, again ? n - own : n);
 	bp_transfer_end(transfer, BLOCKPOOL_FOUND_RECV);

@@ -16,6 +16,8 @@
 
 /* Windows of snapshots begin so much earlier: the text has whole microseconds. */
 #define REBUILD_SLACK_US	100
+/* At most, from the event of a take or a receive to its owner word. */
+#define REBUILD_LAG_US		100000
 
 struct event {
 	__u64 us;
@@ -121,6 +123,7 @@ struct rebuild {
 	__u32 pool;
 	__u32 nr;
 	__u32 *owners;
+	__u32 *read;		/* what the snapshot said */
 	__u64 *since;		/* of a block: events count from then on */
 	bool broken;		/* a snapshot has a gap, or does not fit the pool */
 };
@@ -129,13 +132,15 @@ static inline void rebuild_init(struct rebuild *rebuild, __u32 pool, __u32 nr)
 {
 	*rebuild = (struct rebuild) { .pool = pool, .nr = nr };
 	rebuild->owners = calloc(nr, sizeof(*rebuild->owners));
+	rebuild->read = calloc(nr, sizeof(*rebuild->read));
 	rebuild->since = calloc(nr, sizeof(*rebuild->since));
-	must(rebuild->owners && rebuild->since);
+	must(rebuild->owners && rebuild->read && rebuild->since);
 }
 
 static inline void rebuild_destroy(struct rebuild *rebuild)
 {
 	free(rebuild->owners);
+	free(rebuild->read);
 	free(rebuild->since);
 }
 
@@ -173,12 +178,27 @@ static inline bool rebuild_says(const struct event *event, __u32 *owner)
 	return true;
 }
 
-static inline void rebuild_set(struct rebuild *rebuild, __u32 index, __u64 us,
-			       __u32 owner)
+/* What the owner word was before that an event precedes; false if it precedes none. */
+static inline bool rebuild_before(const struct event *event, __u32 *owner)
 {
+	*owner = BLOCKPOOL_OWNER_FREE;
+	if (event_is(event, "receive"))
+		*owner = BLOCKPOOL_OWNER_PORT | event_u64(event, "port");
+	return !strncmp(event->name, "take", 4) || event_is(event, "receive");
+}
+
+/* The last event before a snapshot counts if its word was to come when that was read. */
+static inline void rebuild_set(struct rebuild *rebuild, __u32 index,
+			       const struct event *event, __u32 owner)
+{
+	__u32 before;
+	bool counts;
+
 	must(index < rebuild->nr);
-	if (us >= rebuild->since[index])
-		rebuild->owners[index] = owner;
+	counts = event->us >= rebuild->since[index] ||
+		 (event->us + REBUILD_LAG_US > rebuild->since[index] &&
+		  rebuild_before(event, &before) && before == rebuild->read[index]);
+	rebuild->owners[index] = counts ? owner : rebuild->read[index];
 }
 
 static inline void rebuild_event(struct rebuild *rebuild,
@@ -191,13 +211,12 @@ static inline void rebuild_event(struct rebuild *rebuild,
 	    event_u64(event, "pool") != rebuild->pool)
 		return;
 	if (!strstr(event->fields, "indices=")) {
-		rebuild_set(rebuild, event_u64(event, "index"), event->us,
-			    owner);
+		rebuild_set(rebuild, event_u64(event, "index"), event, owner);
 		return;
 	}
 	at = event_text(event, "indices");
 	while (event_number(&at, &index))
-		rebuild_set(rebuild, index, event->us, owner);
+		rebuild_set(rebuild, index, event, owner);
 }
 
 /* A part of a snapshot: returns where the next one has to begin. */
@@ -214,6 +233,7 @@ static inline __u32 rebuild_runs(struct rebuild *rebuild,
 		rebuild->broken |= count > rebuild->nr - first;
 		for (; !rebuild->broken && count; count--, first++) {
 			rebuild->owners[first] = owner;
+			rebuild->read[first] = owner;
 			rebuild->since[first] = event->us - window;
 		}
 	}

@@ -191,7 +191,7 @@ TEST_F(past, events_of_two_cpus_are_one_story)
 	EXPECT_EQ(0, noted(self, NOTE_CONFLICT));
 	EXPECT_FALSE(notes_damage(&self->story.notes));
 	EXPECT_EQ(5000 * SEC, self->story.history.end.time);
-	EXPECT_EQ(63, pool_of(self)->unknown);
+	EXPECT_EQ(63, pool_of(self)->free);
 }
 
 TEST_F(past, the_last_threads)
@@ -244,6 +244,8 @@ TEST_F(past, a_snapshot_and_what_came_after_it)
 TEST_F(past, an_event_within_a_snapshot)
 {
 	put_start(&self->past);
+	put_take(&self->past, 1, 2 * SEC, 0, BLOCKPOOL_OWNER_KERNEL);
+	put_take(&self->past, 1, 2 * SEC + 1, 1, BLOCKPOOL_OWNER_KERNEL);
 	put_free(&self->past, 1, 3 * SEC + 9, 0, BLOCKPOOL_OWNER_KERNEL);
 	put_free(&self->past, 1, 3 * SEC + 50, 1, BLOCKPOOL_OWNER_KERNEL);
 	put_snapshot(&self->past, 0, 3 * SEC, 1, 5, false);
@@ -252,6 +254,77 @@ TEST_F(past, an_event_within_a_snapshot)
 	EXPECT_TRUE(sure(self, 0));
 	EXPECT_EQ(0, owner_of(self, 1));
 	EXPECT_FALSE(sure(self, 1));
+}
+
+/* The event of a take comes before its owner word. */
+TEST_F(past, a_word_to_come)
+{
+	struct past *past = &self->past;
+
+	put_start(past);
+	put_take(past, 1, 3 * SEC, 20, 4);
+	put_snapshot(past, 0, 5 * SEC - 2000, 1, 5, false);
+	put_take(past, 1, 5 * SEC, 21, 4);
+	put_take(past, 1, 5 * SEC + 1, 22, 4);
+	put_free(past, 1, 5 * SEC + 2, 22, 4);
+	put_take(past, 1, 5 * SEC + 3, 22, BLOCKPOOL_OWNER_KERNEL);
+	put_snapshot(past, 0, 5 * SEC + WORD_LAG - 2000, 2, 5, false);
+	ASSERT_EQ(0, open_file(self));
+	EXPECT_EQ(0, owner_of(self, 20));
+	EXPECT_EQ(4, owner_of(self, 21));
+	EXPECT_EQ(BLOCKPOOL_OWNER_KERNEL, owner_of(self, 22));
+	EXPECT_TRUE(sure(self, 20) && sure(self, 21) && sure(self, 22));
+}
+
+/* At a panic no word is to come any more. */
+TEST_F(past, a_word_that_does_not_come)
+{
+	struct past *past = &self->past;
+
+	put_start(past);
+	put_take(past, 1, 5 * SEC, 20, 4);
+	put_snapshot(past, 0, 5 * SEC + 1000, 1, 5, true);
+	ASSERT_EQ(0, open_file(self));
+	EXPECT_EQ(0, owner_of(self, 20));
+	EXPECT_TRUE(sure(self, 20));
+}
+
+/* No snapshot was made of it yet. */
+TEST_F(past, a_new_pool)
+{
+	struct past *past = &self->past;
+
+	put_switch(past, 0, SEC, 1, 10);
+	put_switch(past, 1, SEC + 1, 1, 11);
+	put_take(past, 1, SEC + 1, 1, 4);
+	PUT(past, 0, SEC + 2, 10, "pool_create", 1, TEXT("frames"), 2048, 5000, 0);
+	put_take(past, 1, SEC + 3, 60, 4);
+	put_free(past, 1, SEC + 4, 60, 4);
+	ASSERT_EQ(0, open_file(self));
+	EXPECT_FALSE(notes_damage(&self->story.notes));
+	EXPECT_EQ(4, owner_of(self, 1));
+	EXPECT_EQ(0, owner_of(self, 0));
+	EXPECT_EQ(0, owner_of(self, 60));
+	EXPECT_EQ(0, owner_of(self, 4999));
+	EXPECT_EQ(~0u, owner_of(self, 5000));
+	EXPECT_TRUE(sure(self, 0) && sure(self, 1) && sure(self, 4999));
+	EXPECT_EQ(4999, pool_of(self)->free);
+	EXPECT_EQ(0, pool_of(self)->unknown + pool_of(self)->unsure);
+}
+
+/* And one CPU's past begins later. */
+TEST_F(past, a_new_pool_of_which_something_is_missing)
+{
+	struct past *past = &self->past;
+
+	put_switch(past, 0, SEC, 1, 10);
+	PUT(past, 0, SEC + 2, 10, "pool_create", 1, TEXT("frames"), 2048, 64, 0);
+	put_switch(past, 1, 2 * SEC, 1, 11);
+	put_take(past, 1, 3 * SEC, 1, 4);
+	ASSERT_EQ(0, open_file(self));
+	EXPECT_FALSE(sure(self, 0));
+	EXPECT_TRUE(sure(self, 1));
+	EXPECT_EQ(63, pool_of(self)->unsure);
 }
 
 /* What a CPU did before its first event has been overwritten. */
@@ -376,7 +449,7 @@ TEST_F(past, a_bit_of_an_event)
 	EXPECT_EQ(1, noted(self, NOTE_SUM));
 	EXPECT_TRUE(notes_damage(&self->story.notes));
 	EXPECT_EQ(4, owner_of(self, 7));
-	EXPECT_EQ(~0u, owner_of(self, 9));
+	EXPECT_EQ(0, owner_of(self, 9));
 	EXPECT_EQ(4, owner_of(self, 10));
 	EXPECT_FALSE(sure(self, 10));
 }

@@ -31,6 +31,7 @@ struct life {
 	__u32 owner[POOLS][BLOCKS];
 	__s32 thread[PAST_CPUS];	/* that runs */
 	__u64 time;
+	bool hurry;
 	__u32 seq;
 };
 
@@ -55,7 +56,9 @@ static unsigned int any_cpu(struct life *life)
 
 static __u64 now(struct life *life)
 {
-	return life->time += 1 + below(life, below(life, 20) ? 3000 : 300000000);
+	bool soon = life->hurry || below(life, 20);
+
+	return life->time += 1 + below(life, soon ? 3000 : 300000000);
 }
 
 static void switch_on(struct life *life, unsigned int cpu, __s32 thread)
@@ -89,35 +92,6 @@ static void set(struct life *life, unsigned int pool, const __u32 *indices,
 {
 	while (nr)
 		life->owner[pool][indices[--nr]] = owner;
-}
-
-static void take_or_give(struct life *life, unsigned int pool, bool take)
-{
-	__u32 indices[BULK], owner = any_client(life);
-	__u32 nr = pick(life, pool, take ? 0 : owner, 1 + below(life, BULK), indices);
-	__u64 ip = take ? 0xffffffffc0001010 : 0;
-
-	set(life, pool, indices, nr, take ? owner : 0);
-	if (nr == 1)
-		EMIT(life, any_cpu(life), now(life), take ? "take" : "free",
-		     pool + 1, indices[0], owner, ip);
-	else if (nr)
-		EMIT(life, any_cpu(life), now(life), take ? "take_bulk" : "free_bulk",
-		     pool + 1, owner, nr, ip, TEXT(indices));
-}
-
-static void send_or_receive(struct life *life, unsigned int pool)
-{
-	__u32 indices[BULK], client = any_client(life), port = 1 + below(life, PORTS);
-	bool send = below(life, 2);
-	__u32 nr = pick(life, pool, send ? client : PORT | port,
-			1 + below(life, 4), indices);
-
-	if (!nr)
-		return;
-	set(life, pool, indices, nr, send ? PORT | port : client);
-	EMIT(life, any_cpu(life), now(life), send ? "send" : "receive",
-	     pool + 1, port, client, nr, TEXT(indices));
 }
 
 static void quarantine(struct life *life, unsigned int pool)
@@ -182,6 +156,48 @@ static void snapshot(struct life *life, unsigned int pool, bool at_panic)
 	life->time += below(life, 1000);
 	snapshot_runs(life, pool, cpu, start);
 	EMIT(life, cpu, life->time, "snapshot_end", pool + 1, life->seq);
+}
+
+/* Between the event of a take or a receive and its owner word. */
+static void meanwhile(struct life *life, unsigned int pool)
+{
+	life->hurry = true;
+	if (!below(life, 20))
+		snapshot(life, pool, false);
+	life->hurry = false;
+}
+
+static void take_or_give(struct life *life, unsigned int pool, bool take)
+{
+	__u32 indices[BULK], owner = any_client(life);
+	__u32 nr = pick(life, pool, take ? 0 : owner, 1 + below(life, BULK), indices);
+	__u64 ip = take ? 0xffffffffc0001010 : 0;
+
+	if (nr == 1)
+		EMIT(life, any_cpu(life), now(life), take ? "take" : "free",
+		     pool + 1, indices[0], owner, ip);
+	else if (nr)
+		EMIT(life, any_cpu(life), now(life), take ? "take_bulk" : "free_bulk",
+		     pool + 1, owner, nr, ip, TEXT(indices));
+	if (take)
+		meanwhile(life, pool);
+	set(life, pool, indices, nr, take ? owner : 0);
+}
+
+static void send_or_receive(struct life *life, unsigned int pool)
+{
+	__u32 indices[BULK], client = any_client(life), port = 1 + below(life, PORTS);
+	bool send = below(life, 2);
+	__u32 nr = pick(life, pool, send ? client : PORT | port,
+			1 + below(life, 4), indices);
+
+	if (!nr)
+		return;
+	EMIT(life, any_cpu(life), now(life), send ? "send" : "receive",
+	     pool + 1, port, client, nr, TEXT(indices));
+	if (!send)
+		meanwhile(life, pool);
+	set(life, pool, indices, nr, send ? PORT | port : client);
 }
 
 static void live(struct life *life, __u64 seed, unsigned int first_id)

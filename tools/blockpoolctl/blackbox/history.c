@@ -192,6 +192,13 @@ void history_free(struct history *history)
 	history->cpus = NULL;
 }
 
+bool block_since(const struct block_past *block, __u64 gap_end)
+{
+	__u64 lag = block->read ? WORD_LAG : 0;
+
+	return block->time >= gap_end && block->time - gap_end >= lag;
+}
+
 /* After the other CPUs were stopped, nothing of theirs can be missing. */
 bool block_sure(const struct history *history, const struct pool_past *pool,
 		const struct block_past *block)
@@ -199,5 +206,5 @@ bool block_sure(const struct history *history, const struct pool_past *pool,
 	bool stood_still = pool->whole.at_panic && block->time >= pool->whole.start;
 
 	return block->time && !block->doubtful && !notes_damage(history->notes) &&
-	       (stood_still || block->time >= history->gap_end);
+	       (stood_still || block_since(block, history->gap_end));
 }

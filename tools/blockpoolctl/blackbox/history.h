@@ -4,8 +4,9 @@
  * last of them was written.
  *
  * A block's owner is what the last snapshot says that read it, unless an event of that
- * block is later than the beginning of that reading.  It is sure if nothing is missing
- * after that, on any CPU, and nothing is damaged.
+ * block is later than the beginning of that reading, or its word was still to come then
+ * (kmod/trace.h).  Of what nothing is said it is nobody's, if the pool was made before our
+ * eyes.  It is sure if nothing is missing after that, on any CPU, and nothing is damaged.
  */
 #ifndef BLACKBOX_HISTORY_H
 #define BLACKBOX_HISTORY_H
@@ -66,9 +67,16 @@ struct port_past {
 	__u32 unsure;
 };
 
+/*
+ * At most, from the event of a take or a receive to its owner word: so long a word that is
+ * read may be the one before.
+ */
+#define WORD_LAG	100000000ull
+
 struct block_past {
 	__u64 time;		/* of what is known of it; 0: nothing */
 	__u64 ip;		/* that took it, 0: not known */
+	__s64 from;		/* the owner before, if its word may be read yet; or -1 */
 	__u32 owner;
 	bool read;		/* by a snapshot, and not from an event */
 	bool doubtful;
@@ -93,7 +101,8 @@ struct pool_past {
 	bool destroyed;
 	bool unlinked;
 	struct block_past *blocks;
-	__u32 nr_known;		/* of the array; the others are not known */
+	__u32 nr_known;		/* of the array; the others are ... */
+	struct block_past unseen;	/* ... free, since the pool was made; or not known */
 	struct client_past **clients;	/* by their ids */
 	unsigned int nr_clients;
 	struct port_past **ports;
@@ -134,6 +143,9 @@ void history_free(struct history *history);
 
 /* NULL: nothing is known of it. */
 const struct block_past *block_at(const struct pool_past *pool, __u32 index);
+
+/* All that happened to it since what is known is there, if events are since a time. */
+bool block_since(const struct block_past *block, __u64 gap_end);
 
 /* The owner of a block is as good as the buffer can tell. */
 bool block_sure(const struct history *history, const struct pool_past *pool,

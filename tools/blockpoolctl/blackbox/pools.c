@@ -7,8 +7,6 @@
 
 #include "deed.h"
 
-/* More blocks than any machine has: what asks for more is damage. */
-#define BLOCKS_ALL	(64u << 20)
 #define OWNER_PORT_BIT	BLOCKPOOL_OWNER_PORT
 #define CLIENT_FIRST	(BLOCKPOOL_OWNER_SHARED + 1)
 
@@ -126,8 +124,9 @@ static struct port_past *the_port(struct history *history,
 
 const struct block_past *block_at(const struct pool_past *pool, __u32 index)
 {
-	return index < pool->nr_known && pool->blocks[index].time ?
-	       &pool->blocks[index] : NULL;
+	if (index < pool->nr_known && pool->blocks[index].time)
+		return &pool->blocks[index];
+	return index < pool->nr_blocks && pool->unseen.time ? &pool->unseen : NULL;
 }
 
 static bool index_fits(struct history *history, const struct pool_past *pool,
@@ -186,8 +185,14 @@ static bool owner_fits(struct history *history, const struct pool_past *pool,
 static bool contradicts(const struct block_past *block, const struct event *event,
 			__s64 from, __u64 to)
 {
-	return block->time && block->time >= event->gap_end && from >= 0 &&
+	return block->time && block_since(block, event->gap_end) && from >= 0 &&
 	       block->owner != from && !(block->read && block->owner == to);
+}
+
+/* The events of a change that cannot fail any more. */
+static bool precedes_word(enum event_kind kind)
+{
+	return kind == EVENT_TAKE || kind == EVENT_TAKE_BULK || kind == EVENT_RECEIVE;
 }
 
 /* One block goes from one owner to another; from is -1 if it may be any. */
@@ -199,6 +204,8 @@ static void move(struct history *history, struct pool_past *pool,
 
 	if (!block || !owner_fits(history, pool, to))
 		return;
+	if (!block->time)
+		*block = pool->unseen;
 	contradiction = contradicts(block, event, from, to);
 	if (contradiction)
 		note(history->notes, NOTE_CONFLICT,
@@ -209,6 +216,7 @@ static void move(struct history *history, struct pool_past *pool,
 	*block = (struct block_past){
 		.time = event->time,
 		.ip = event->ip,
+		.from = precedes_word(event->kind) ? from : -1,
 		.owner = to,
 		.doubtful = contradiction,
 	};
@@ -320,9 +328,21 @@ static void begin_snapshot(struct history *history, struct pool_past *pool,
 	};
 }
 
+/*
+ * After an event that precedes its word, that may still have been the old one when it was
+ * read; but not at a panic, when all the other CPUs have stopped.
+ */
+static bool word_to_come(const struct pool_past *pool, const struct block_past *block,
+			 __u64 owner, __u64 start, __u64 gap_end)
+{
+	return block->time && !block->read && block->from == (__s64)owner &&
+	       start - block->time < WORD_LAG && block->time >= gap_end &&
+	       !pool->latest.at_panic;
+}
+
 /* What is known since the reading began is newer than what was read. */
 static void block_was(struct history *history, struct pool_past *pool,
-		      __u64 index, __u64 owner, __u64 start)
+		      __u64 index, __u64 owner, __u64 start, __u64 gap_end)
 {
 	struct block_past *block = the_block(history, pool, index);
 
@@ -332,6 +352,8 @@ static void block_was(struct history *history, struct pool_past *pool,
 		block->doubtful |= block->owner != owner;
 		return;
 	}
+	if (word_to_come(pool, block, owner, start, gap_end))
+		return;
 	*block = (struct block_past){
 		.time = start,
 		.owner = owner,
@@ -363,7 +385,8 @@ static void take_runs(struct history *history, struct pool_past *pool,
 		    !index_fits(history, pool, index + count - 1))
 			return;
 		while (count--)
-			block_was(history, pool, index++, owner, event->time - span);
+			block_was(history, pool, index++, owner,
+				  event->time - span, event->gap_end);
 	}
 	if (snapshot->seq == event->seq && snapshot->covered == event->first)
 		snapshot->covered = index;
@@ -433,6 +456,7 @@ static void life_take(struct history *history, struct pool_past *pool,
 	switch (event->kind) {
 	case EVENT_POOL_CREATE:
 		describe(history, pool, event);
+		pool->unseen = (struct block_past){ .time = event->time, .from = -1 };
 		break;
 	case EVENT_POOL_UNLINK:
 		pool->unlinked = true;
@@ -526,7 +550,7 @@ static void count_block(struct history *history, struct pool_past *pool,
 
 static void end_pool(struct history *history, struct pool_past *pool)
 {
-	__u32 known = 0;
+	__u32 known = 0, unseen = 0;
 
 	if (pool->latest.seq != pool->whole.seq)
 		note(history->notes, NOTE_SNAPSHOT,
@@ -539,6 +563,12 @@ static void end_pool(struct history *history, struct pool_past *pool)
 			count_block(history, pool, block);
 		known += !!block;
 	}
+	if (pool->unseen.time && pool->nr_blocks > pool->nr_known)
+		unseen = pool->nr_blocks - pool->nr_known;
+	pool->free += unseen;
+	if (!block_sure(history, pool, &pool->unseen))
+		pool->unsure += unseen;
+	known += unseen;
 	pool->unknown = pool->nr_blocks > known ? pool->nr_blocks - known : 0;
 }
 
