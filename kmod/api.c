@@ -264,11 +264,14 @@ static void bp_kernel_give(struct blockpool *pool, const u32 *indices, u32 n,
 static bool bp_kernel_free_told(struct blockpool *pool, void *block,
 				unsigned long ip)
 {
-	unsigned long index = bp_kernel_release_fast(pool, block);
+	unsigned long index = bp_store_guess(&pool->store, block);
 
-	if (index == ULONG_MAX)
+	if (index >= pool->store.nr_blocks ||
+	    bp_owner_read(&pool->owners[index]) != BLOCKPOOL_OWNER_KERNEL)
 		return false;
 	trace_free(bp_pool_number(pool), index, BLOCKPOOL_OWNER_KERNEL, ip);
+	if (!bp_owner_release_kernel(&pool->owners[index]))
+		return false;
 	if (!bp_stock_push(&pool->stock, index))
 		bp_kernel_give_slow(pool, index);
 	return true;

@@ -80,12 +80,16 @@ static unsigned long bp_caller_ip(const struct bp_caller *caller)
 	return caller->nr_frames ? caller->frames[0] : 0;
 }
 
-/* Right behind the release. */
-static void bp_client_tell(struct blockpool *pool, const u32 *indices, u32 n,
+/* Blocks that go from the client are nobody's now. */
+static void bp_client_gone(struct blockpool *pool, const u32 *indices, u32 n,
 			   const struct bp_caller *caller)
 {
+	u32 i;
+
 	bp_trace_freed(bp_pool_number(pool), indices, n, caller->client,
 		       bp_caller_ip(caller));
+	for (i = 0; i < n; i++)
+		bp_owner_gone(&pool->owners[indices[i]], BLOCKPOOL_OWNER_FREE);
 }
 
 static void bp_client_give(struct blockpool *pool, const u32 *indices, u32 n,
@@ -104,16 +108,16 @@ static void bp_client_reclaim(struct bp_client *client)
 	const struct bp_caller caller = { .client = client->id };
 	struct blockpool *pool = client->pool;
 	u32 held = atomic_read(&client->charged), left = held, index, n = 0;
-	u32 indices[BP_SLICE_MAX];
+	u32 indices[BP_SLICE_MAX], seen;
 
 	bp_client_begin(client, held);
 	for (index = 0; left && index < bp_pool_nr_blocks(pool); index++) {
-		if (bp_owner_release(&pool->owners[index], client->id)) {
+		if (bp_owner_go(&pool->owners[index], client->id, &seen)) {
 			indices[n++] = index;
 			left--;
 		}
 		if (n == BP_SLICE_MAX || (n && !left)) {
-			bp_client_tell(pool, indices, n, &caller);
+			bp_client_gone(pool, indices, n, &caller);
 			bp_client_give(pool, indices, n, BP_RECLAIMED, &caller);
 			n = 0;
 		}
@@ -327,7 +331,7 @@ u32 bp_client_alloc_extra(struct bp_client *client, u32 *indices, u32 n,
 	return n;
 }
 
-/* Returns 1 if the block is nobody's now, 0 if it was shared and that is done. */
+/* Returns 1 if the block is going from the client, 0 if it was shared and that is done. */
 static int bp_client_release_one(struct bp_client *client, u32 index,
 				 const struct bp_caller *caller)
 {
@@ -337,8 +341,7 @@ static int bp_client_release_one(struct bp_client *client, u32 index,
 
 	if (index >= bp_pool_nr_blocks(pool))
 		ret = -EINVAL;
-	else if (bp_owner_release_seen(&pool->owners[index], client->id,
-				       &owner))
+	else if (bp_owner_go(&pool->owners[index], client->id, &owner))
 		ret = 1;
 	else if (owner == BLOCKPOOL_OWNER_SHARED &&
 		 bp_client_end_share(client, index, BP_FREED, caller))
@@ -348,10 +351,11 @@ static int bp_client_release_one(struct bp_client *client, u32 index,
 	if (ret == -EINVAL)
 		index = BLOCKPOOL_NO_INDEX;
 	atomic_long_inc(&pool->refused);
-	trace_refused(bp_pool_number(pool), index, bp_refusal_of(index, owner),
-		      client->id, bp_owner_told(owner));
 	if (pool->debug)
 		bp_debug_refuse(pool->debug, index, owner, caller);
+	owner = bp_owner_told(owner);
+	trace_refused(bp_pool_number(pool), index, bp_refusal_of(index, owner),
+		      client->id, owner);
 	return ret;
 }
 
@@ -370,7 +374,7 @@ static int bp_client_free_slice(struct bp_client *client, const u32 *indices,
 		if (ret)
 			own[freed++] = indices[i];
 	}
-	bp_client_tell(client->pool, own, freed, caller);
+	bp_client_gone(client->pool, own, freed, caller);
 	if (client->pool->flags & BLOCKPOOL_ISOLATED)
 		bp_window_revoke(&client->window, own, freed);
 	bp_taken_drop(client, own, freed);

@@ -476,6 +476,7 @@ void bp_depot_put_aside(struct bp_depot *depot, const u32 *indices, u32 n)
 {
 	u32 head = READ_ONCE(depot->limbo), i;
 
+	BUILD_BUG_ON((BP_OWNER_GOING & ~BP_OWNER_LIMBO) <= BLOCKPOOL_BLOCKS_MAX);
 	for (i = 1; i < n; i++)
 		WRITE_ONCE(depot->owners[indices[i]],
 			   BP_OWNER_LIMBO | (indices[i - 1] + 1));

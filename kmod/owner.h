@@ -4,14 +4,17 @@
  *
  * A word leaves BLOCKPOOL_OWNER_FREE only by bp_owner_claim(), for a block that
  * its caller has just taken from the depot or a magazine and that is therefore
- * nobody else's; it goes back by one of the two releases, before the block goes
+ * nobody else's; it goes back by one of the releases, before the block goes
  * back there.  The depot's lock orders the one before the other; a magazine is
  * one CPU's.  From hand to hand, by way of a port, it goes without being free in
- * between: bp_owner_hand().  Into quarantine and out of it a word goes in the same manner, but the
+ * between.  Into quarantine and out of it a word goes in the same manner, but the
  * block is in neither place then: see debug.h.
  *
  * A word with the top bit belongs to a free block that an NMI gave back and that
  * is not in the depot yet: the other bits are the depot's, see bp_depot_put_aside().
+ * With the next bit as well the block is a client's, or the kernel's, by what the world
+ * is told, but going: whom the other bits name has let go of it by a compare and exchange
+ * that succeeded, and will write where it goes when the event of that is made.
  */
 #ifndef BLOCKPOOL_OWNER_H
 #define BLOCKPOOL_OWNER_H
@@ -21,6 +24,7 @@
 #include <uapi/linux/blockpool.h>
 
 #define BP_OWNER_LIMBO	0x80000000u
+#define BP_OWNER_GOING	(BP_OWNER_LIMBO | BLOCKPOOL_OWNER_PORT)
 
 static inline void bp_owner_claim(u32 *owner, u32 id)
 {
@@ -28,15 +32,31 @@ static inline void bp_owner_claim(u32 *owner, u32 id)
 }
 
 /*
- * For a caller who may be hostile: of two that free one block at once, exactly
- * one is told that it held it.  The other can see what the word was.
+ * For a caller who may be hostile: of two that let go of one block at once, exactly one
+ * is told that it held it.  The other can see what the word was.
  */
-static inline bool bp_owner_release_seen(u32 *owner, u32 id, u32 *seen)
+static inline bool bp_owner_leave(u32 *owner, u32 id, u32 to, u32 *seen)
 {
 	*seen = READ_ONCE(*owner);
 	if (*seen == id)
-		*seen = cmpxchg(owner, id, BLOCKPOOL_OWNER_FREE);
+		*seen = cmpxchg(owner, id, to);
 	return *seen == id;
+}
+
+static inline bool bp_owner_release_seen(u32 *owner, u32 id, u32 *seen)
+{
+	return bp_owner_leave(owner, id, BLOCKPOOL_OWNER_FREE, seen);
+}
+
+/* The same with an event before the block is anybody's: bp_owner_gone() is to follow. */
+static inline bool bp_owner_go(u32 *owner, u32 id, u32 *seen)
+{
+	return bp_owner_leave(owner, id, BP_OWNER_GOING | id, seen);
+}
+
+static inline void bp_owner_gone(u32 *owner, u32 to)
+{
+	WRITE_ONCE(*owner, to);
 }
 
 static inline bool bp_owner_release(u32 *owner, u32 id)
@@ -64,12 +84,16 @@ static inline bool bp_owner_release_kernel(u32 *owner)
  */
 static inline bool bp_owner_hand(u32 *owner, u32 from, u32 to)
 {
-	return READ_ONCE(*owner) == from && cmpxchg(owner, from, to) == from;
+	u32 seen;
+
+	return bp_owner_leave(owner, from, to, &seen);
 }
 
 /* A word as the world is told. */
 static inline u32 bp_owner_told(u32 word)
 {
+	if ((word & BP_OWNER_GOING) == BP_OWNER_GOING)
+		return word & ~BP_OWNER_GOING;
 	return word & BP_OWNER_LIMBO ? BLOCKPOOL_OWNER_FREE : word;
 }
 

@@ -5,12 +5,11 @@
  * An event that says whose a block is now is made while nobody else may write its owner
  * word: before a free block goes back where others find it, before one that was taken is
  * its caller's, before a message is in its queue.  So the order of events is the order of
- * changes.  What may fail is told after the word was written, and at once; what cannot,
- * a take and a receive, before: a machine that stops may stop between the two, and making
- * an event takes longer than writing a word.  Who reads a word of the owner table and
- * then all events of its block that came since knows the holder; but if the block's last
- * event before that is one of a moment ago, and the word is as that found it, the event
- * is right.
+ * changes.  Most are made right before the word is written, for a machine that stops may
+ * stop between the two, and making an event takes longer than writing a word; the others
+ * right behind it.  Who reads a word of the owner table and then all events of its block
+ * that came since knows the holder; but if the block's last event before that is one of a
+ * moment ago, and the word is as that found it, the event is right.
  *
  * Fields are numbers and names of fixed length, for filters, triggers and histograms.
  * @pool is the number of the pool, its own since the module was loaded.  Owners are

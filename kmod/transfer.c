@@ -61,16 +61,23 @@ int bp_send_check(const struct bp_transfer *transfer)
 	return ret;
 }
 
+/* To where blocks go that go from the client. */
+static void bp_send_gone(const struct bp_transfer *transfer, u32 n, u32 to)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		bp_owner_gone(bp_transfer_owner(transfer, i), to);
+}
+
 /* Back from the port to the client. */
 static void bp_send_unclaim(const struct bp_transfer *transfer, u32 n)
 {
-	u32 client = transfer->client->id, i;
+	u32 client = transfer->client->id;
 
-	for (i = 0; i < n; i++)
-		bp_owner_hand(bp_transfer_owner(transfer, i),
-			      bp_port_word(transfer->port), client);
 	bp_trace_messages(send_undone, transfer->port, transfer->messages, n,
 			  client);
+	bp_send_gone(transfer, n, client);
 }
 
 /*
@@ -79,19 +86,22 @@ static void bp_send_unclaim(const struct bp_transfer *transfer, u32 n)
  */
 static bool bp_send_claim(const struct bp_transfer *transfer, u32 n)
 {
-	u32 client = transfer->client->id, i;
-	u32 word = bp_port_word(transfer->port);
+	const struct blockpool *pool = transfer->client->pool;
+	u32 client = transfer->client->id, seen, i;
 
 	for (i = 0; i < n; i++)
-		if (!bp_owner_hand(bp_transfer_owner(transfer, i), client,
-				   word))
+		if (!bp_owner_go(bp_transfer_owner(transfer, i), client, &seen))
 			break;
-	if (i < n)
-		bp_send_unclaim(transfer, i);
-	else
-		bp_trace_messages(send, transfer->port, transfer->messages, n,
-				  client);
-	return i == n;
+	if (i < n) {
+		bp_send_gone(transfer, i, client);
+		trace_refused(bp_pool_number(pool),
+			      transfer->messages[i].user.index,
+			      BP_REFUSED_SEND, client, bp_owner_told(seen));
+		return false;
+	}
+	bp_trace_messages(send, transfer->port, transfer->messages, n, client);
+	bp_send_gone(transfer, n, bp_port_word(transfer->port));
+	return true;
 }
 
 /* At the end of a call; see whole.c. */

@@ -16,7 +16,7 @@
 
 /* Windows of snapshots begin so much earlier: the text has whole microseconds. */
 #define REBUILD_SLACK_US	100
-/* At most, from the event of a take or a receive to its owner word. */
+/* At most, from an event to its owner word. */
 #define REBUILD_LAG_US		100000
 
 struct event {
@@ -178,13 +178,20 @@ static inline bool rebuild_says(const struct event *event, __u32 *owner)
 	return true;
 }
 
-/* What the owner word was before that an event precedes; false if it precedes none. */
+/* What the owner word was before an event that precedes it; false if it precedes none. */
 static inline bool rebuild_before(const struct event *event, __u32 *owner)
 {
 	*owner = BLOCKPOOL_OWNER_FREE;
-	if (event_is(event, "receive"))
+	if (!strncmp(event->name, "take", 4))
+		return true;
+	if (event_is(event, "receive")) {
 		*owner = BLOCKPOOL_OWNER_PORT | event_u64(event, "port");
-	return !strncmp(event->name, "take", 4) || event_is(event, "receive");
+		return true;
+	}
+	if (strncmp(event->name, "free", 4) && !event_is(event, "send"))
+		return false;
+	*owner = event_u64(event, "owner");
+	return true;
 }
 
 /* The last event before a snapshot counts if its word was to come when that was read. */

@@ -490,8 +490,8 @@ TEST_F(events, messages)
 	close(other);
 	ASSERT_EQ(0, port_unbind(self->fd, port));
 	log_start(self);
-	SAYS("send_undone", "port=%d owner=%u count=1 indices={0x%x}", port,
-	     self->client, index);
+	SAYS("refused", "index=%d reason=send caller=%u owner=%u", index,
+	     self->client, self->client);
 	SAYS("send", "port=%d owner=%u count=1 indices={0x%x}", port,
 	     self->client, index);
 	SAYS("receive", "port=%d owner=%u count=1 indices={0x%x}", port, client,

@@ -246,7 +246,7 @@ TEST_F(past, an_event_within_a_snapshot)
 	put_start(&self->past);
 	put_take(&self->past, 1, 2 * SEC, 0, BLOCKPOOL_OWNER_KERNEL);
 	put_take(&self->past, 1, 2 * SEC + 1, 1, BLOCKPOOL_OWNER_KERNEL);
-	put_free(&self->past, 1, 3 * SEC + 9, 0, BLOCKPOOL_OWNER_KERNEL);
+	put_free(&self->past, 1, 2 * SEC + 2, 0, BLOCKPOOL_OWNER_KERNEL);
 	put_free(&self->past, 1, 3 * SEC + 50, 1, BLOCKPOOL_OWNER_KERNEL);
 	put_snapshot(&self->past, 0, 3 * SEC, 1, 5, false);
 	ASSERT_EQ(0, open_file(self));
@@ -256,7 +256,7 @@ TEST_F(past, an_event_within_a_snapshot)
 	EXPECT_FALSE(sure(self, 1));
 }
 
-/* The event of a take comes before its owner word. */
+/* An event comes before its owner word. */
 TEST_F(past, a_word_to_come)
 {
 	struct past *past = &self->past;

@@ -158,7 +158,7 @@ static void snapshot(struct life *life, unsigned int pool, bool at_panic)
 	EMIT(life, cpu, life->time, "snapshot_end", pool + 1, life->seq);
 }
 
-/* Between the event of a take or a receive and its owner word. */
+/* Between an event and its owner words. */
 static void meanwhile(struct life *life, unsigned int pool)
 {
 	life->hurry = true;
@@ -179,8 +179,7 @@ static void take_or_give(struct life *life, unsigned int pool, bool take)
 	else if (nr)
 		EMIT(life, any_cpu(life), now(life), take ? "take_bulk" : "free_bulk",
 		     pool + 1, owner, nr, ip, TEXT(indices));
-	if (take)
-		meanwhile(life, pool);
+	meanwhile(life, pool);
 	set(life, pool, indices, nr, take ? owner : 0);
 }
 
@@ -195,8 +194,7 @@ static void send_or_receive(struct life *life, unsigned int pool)
 		return;
 	EMIT(life, any_cpu(life), now(life), send ? "send" : "receive",
 	     pool + 1, port, client, nr, TEXT(indices));
-	if (!send)
-		meanwhile(life, pool);
+	meanwhile(life, pool);
 	set(life, pool, indices, nr, send ? PORT | port : client);
 }
 

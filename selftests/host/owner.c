@@ -56,13 +56,24 @@ static bool pool_take(struct pool *pool, u32 id, u32 *index)
 	return taken;
 }
 
+/* A client's is going for a moment. */
+static bool release(u32 *owner, u32 id)
+{
+	u32 seen;
+
+	if (id == BLOCKPOOL_OWNER_KERNEL)
+		return bp_owner_release_kernel(owner);
+	if (!bp_owner_go(owner, id, &seen))
+		return false;
+	bp_owner_gone(owner, BLOCKPOOL_OWNER_FREE);
+	return true;
+}
+
 static bool pool_give(struct pool *pool, u32 id, u32 index)
 {
-	u32 *owner = &pool->owners[index];
 	bool room;
 
-	if (id == BLOCKPOOL_OWNER_KERNEL ? !bp_owner_release_kernel(owner) :
-					   !bp_owner_release(owner, id))
+	if (!release(&pool->owners[index], id))
 		return false;
 	pthread_mutex_lock(&pool->lock);
 	room = bp_stack_push(&pool->stack, index);
@@ -132,7 +143,7 @@ static void *free_together(void *arg)
 
 	for (i = 0; i < HOSTILE_ROUNDS; i++) {
 		pthread_barrier_wait(worker->barrier);
-		if (bp_owner_release(&worker->pool->owners[0], worker->id))
+		if (release(&worker->pool->owners[0], worker->id))
 			worker->wins++;
 		if (pthread_barrier_wait(worker->barrier))
 			bp_owner_claim(&worker->pool->owners[0], worker->id);
@@ -187,7 +198,7 @@ TEST(others_blocks_are_refused)
 TEST(blocks_in_limbo_are_free_and_nobodys)
 {
 	static const u32 bits[] = {
-		0, BLOCKPOOL_OWNER_KERNEL, FIRST_CLIENT, ~BP_OWNER_LIMBO,
+		0, BLOCKPOOL_OWNER_KERNEL, FIRST_CLIENT, BLOCKPOOL_OWNER_PORT - 1,
 	};
 	u32 i, owner, word;
 
@@ -200,6 +211,29 @@ TEST(blocks_in_limbo_are_free_and_nobodys)
 		ASSERT_EQ(word, owner);
 		bp_owner_claim(&owner, FIRST_CLIENT);
 		ASSERT_EQ(FIRST_CLIENT, bp_owner_read(&owner));
+	}
+}
+
+/* And of those that ask at once, one lets go. */
+TEST(blocks_that_go_are_told_as_of_who_had_them)
+{
+	static const u32 ids[] = {
+		BLOCKPOOL_OWNER_KERNEL, FIRST_CLIENT, BLOCKPOOL_OWNER_PORT - 1,
+	};
+	u32 i, owner, seen;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		owner = ids[i];
+		ASSERT_FALSE(bp_owner_go(&owner, ids[i] + 1, &seen));
+		ASSERT_EQ(ids[i], owner);
+		ASSERT_TRUE(bp_owner_go(&owner, ids[i], &seen));
+		ASSERT_EQ(ids[i], bp_owner_read(&owner));
+		ASSERT_FALSE(bp_owner_go(&owner, ids[i], &seen));
+		ASSERT_FALSE(bp_owner_release(&owner, ids[i]));
+		ASSERT_FALSE(bp_owner_release_kernel(&owner));
+		ASSERT_FALSE(bp_owner_hand(&owner, ids[i], BLOCKPOOL_OWNER_PORT));
+		bp_owner_gone(&owner, BLOCKPOOL_OWNER_PORT);
+		ASSERT_EQ(BLOCKPOOL_OWNER_PORT, owner);
 	}
 }
 

@@ -3,6 +3,13 @@
 import struct
 
 LIMBO = 1 << 31  # free, and not in the depot yet: see kmod/owner.h
+GOING = LIMBO | 1 << 30  # from the client that the other bits name, as the world is told
+
+
+def told(word):
+    if word & GOING == GOING:
+        return word & ~GOING
+    return 0 if word & LIMBO else word
 
 
 class Truth:
@@ -33,7 +40,7 @@ class Truth:
             self.threads[cpu] = self.read_thread(machine, place)
         for name, (place, count) in self.pools.items():
             table = struct.unpack(f"<{count}I", machine.memory(place, 4 * count))
-            self.owners[name] = [0 if word & LIMBO else word for word in table]
+            self.owners[name] = [told(word) for word in table]
 
     def read_thread(self, machine, place):
         task, = struct.unpack("<Q", machine.memory(place, 8))

@@ -67,16 +67,13 @@ struct port_past {
 	__u32 unsure;
 };
 
-/*
- * At most, from the event of a take or a receive to its owner word: so long a word that is
- * read may be the one before.
- */
+/* At most, from an event to its owner word: so long a word that is read may be the old one. */
 #define WORD_LAG	100000000ull
 
 struct block_past {
 	__u64 time;		/* of what is known of it; 0: nothing */
 	__u64 ip;		/* that took it, 0: not known */
-	__s64 from;		/* the owner before, if its word may be read yet; or -1 */
+	__s64 from;		/* the owner before; -1: any */
 	__u32 owner;
 	bool read;		/* by a snapshot, and not from an event */
 	bool doubtful;

@@ -189,12 +189,6 @@ static bool contradicts(const struct block_past *block, const struct event *even
 	       block->owner != from && !(block->read && block->owner == to);
 }
 
-/* The events of a change that cannot fail any more. */
-static bool precedes_word(enum event_kind kind)
-{
-	return kind == EVENT_TAKE || kind == EVENT_TAKE_BULK || kind == EVENT_RECEIVE;
-}
-
 /* One block goes from one owner to another; from is -1 if it may be any. */
 static void move(struct history *history, struct pool_past *pool,
 		 const struct event *event, __u64 index, __s64 from, __u64 to)
@@ -216,7 +210,7 @@ static void move(struct history *history, struct pool_past *pool,
 	*block = (struct block_past){
 		.time = event->time,
 		.ip = event->ip,
-		.from = precedes_word(event->kind) ? from : -1,
+		.from = from,
 		.owner = to,
 		.doubtful = contradiction,
 	};
@@ -329,8 +323,8 @@ static void begin_snapshot(struct history *history, struct pool_past *pool,
 }
 
 /*
- * After an event that precedes its word, that may still have been the old one when it was
- * read; but not at a panic, when all the other CPUs have stopped.
+ * Most events precede their words: that may still have been the old one when it was read;
+ * but not at a panic, when all the other CPUs have stopped.
  */
 static bool word_to_come(const struct pool_past *pool, const struct block_past *block,
 			 __u64 owner, __u64 start, __u64 gap_end)
