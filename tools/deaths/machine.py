@@ -138,7 +138,7 @@ class Machine:
 
     def await_console(self, text):
         while text not in self.console():
-            if time.monotonic() > self.deadline:
+            if self.over or time.monotonic() > self.deadline:
                 raise Lost(f"the console never said {text.decode()!r}")
             time.sleep(0.05)
 
