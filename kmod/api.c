@@ -3,6 +3,7 @@
 #include <linux/export.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
@@ -139,9 +140,11 @@ static bool bp_kernel_end_share(struct blockpool *pool, u32 index)
 	left = bp_share_end_kernel(&pool->shares, index);
 	if (left < 0)
 		return false;
-	if (!left)
-		WRITE_ONCE(pool->owners[index], BLOCKPOOL_OWNER_FREE);
+	preempt_disable();
 	trace_unshare(bp_pool_number(pool), BLOCKPOOL_OWNER_KERNEL, index, left);
+	if (!left)
+		bp_owner_gone(&pool->owners[index], BLOCKPOOL_OWNER_FREE);
+	preempt_enable();
 	if (left)
 		return true;
 	atomic_long_dec(&pool->nr_in_flight);
@@ -192,7 +195,8 @@ static u32 bp_kernel_release_debug(struct blockpool *pool, const void *block)
 		return index;
 	if (bp_kernel_end_share(pool, index))
 		return BLOCKPOOL_NO_INDEX;
-	bp_kernel_refuse(pool, index, bp_owner_told(owner));
+	owner = bp_owner_told_to(owner, BLOCKPOOL_OWNER_KERNEL);
+	bp_kernel_refuse(pool, index, owner);
 	bp_debug_refuse(pool->debug, index, owner, &bp_caller_kernel);
 	return BLOCKPOOL_NO_INDEX;
 }
@@ -233,14 +237,18 @@ bp_kernel_release_fast(struct blockpool *pool, const void *block)
 static noinline void *bp_kernel_alloc_slow(struct blockpool *pool, gfp_t gfp,
 					   unsigned long ip)
 {
+	void *block;
 	u32 index;
 
 	/* Who is not traced has tried that. */
 	if (!(trace_take_enabled() && bp_stock_pop(&pool->stock, &index)) &&
 	    bp_kernel_take(pool, gfp, &index, 1))
 		return NULL;
+	preempt_disable();
 	trace_take(bp_pool_number(pool), index, BLOCKPOOL_OWNER_KERNEL, ip);
-	return bp_kernel_claim(pool, index);
+	block = bp_kernel_claim(pool, index);
+	preempt_enable();
+	return block;
 }
 
 static noinline void bp_kernel_give_slow(struct blockpool *pool,
@@ -265,13 +273,15 @@ static bool bp_kernel_free_told(struct blockpool *pool, void *block,
 				unsigned long ip)
 {
 	unsigned long index = bp_store_guess(&pool->store, block);
+	u32 seen;
 
 	if (index >= pool->store.nr_blocks ||
-	    bp_owner_read(&pool->owners[index]) != BLOCKPOOL_OWNER_KERNEL)
+	    !bp_owner_go(&pool->owners[index], BLOCKPOOL_OWNER_KERNEL, &seen))
 		return false;
+	preempt_disable();
 	trace_free(bp_pool_number(pool), index, BLOCKPOOL_OWNER_KERNEL, ip);
-	if (!bp_owner_release_kernel(&pool->owners[index]))
-		return false;
+	bp_owner_gone(&pool->owners[index], BLOCKPOOL_OWNER_FREE);
+	preempt_enable();
 	if (!bp_stock_push(&pool->stock, index))
 		bp_kernel_give_slow(pool, index);
 	return true;
@@ -373,6 +383,7 @@ int blockpool_alloc_bulk(struct blockpool *pool, gfp_t gfp, void **blocks,
 	 */
 	u32 *indices = (u32 *)(blocks + n) - n;
 	unsigned int i;
+	bool traced;
 	int ret;
 
 	if (!n || n > BLOCKPOOL_BATCH_MAX || n > bp_pool_nr_blocks(pool))
@@ -380,10 +391,16 @@ int blockpool_alloc_bulk(struct blockpool *pool, gfp_t gfp, void **blocks,
 	ret = bp_kernel_take(pool, gfp, indices, n);
 	if (ret)
 		return ret;
-	bp_trace_taken(bp_pool_number(pool), indices, n, BLOCKPOOL_OWNER_KERNEL,
-		       _RET_IP_);
+	traced = trace_take_enabled() || trace_take_bulk_enabled();
+	if (traced) {
+		preempt_disable();
+		__bp_trace_taken(bp_pool_number(pool), indices, n,
+				 BLOCKPOOL_OWNER_KERNEL, _RET_IP_);
+	}
 	for (i = 0; i < n; i++)
 		blocks[i] = bp_kernel_claim(pool, indices[i]);
+	if (traced)
+		preempt_enable();
 	return 0;
 }
 EXPORT_SYMBOL_GPL(blockpool_alloc_bulk);

@@ -4,6 +4,7 @@
 #include <linux/interrupt.h>
 #include <linux/module.h>
 #include <linux/pid.h>
+#include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -59,36 +60,48 @@ static void bp_kernel_hand(struct blockpool *pool,
  * Receiving
  */
 
+/* Returns how many blocks are the kernel's; of the others it has shares. */
+static u32 bp_kernel_recv_own(const struct blockpool_port *port,
+			      const struct bp_message *some, u32 n)
+{
+	u32 word = bp_port_word(port->port), own = 0, i;
+
+	preempt_disable();
+	bp_trace_messages(receive, port->port, some, n, BLOCKPOOL_OWNER_KERNEL);
+	for (i = 0; i < n; i++) {
+		if (bp_message_is_shared(&some[i]))
+			continue;
+		WARN_ON_ONCE(!bp_owner_hand(bp_message_owner(port, &some[i].user),
+					    word, BLOCKPOOL_OWNER_KERNEL));
+		own++;
+	}
+	preempt_enable();
+	return own;
+}
+
 /* At most BP_SOME; without sleeping. */
 static int bp_kernel_recv_some(struct blockpool_port *port,
 			       struct blockpool_message *messages, u32 want)
 {
-	u32 word = bp_port_word(port->port);
 	struct bp_message some[BP_SOME];
-	u32 own = 0;
 	int n, i;
+	u32 own;
 
 	n = bp_port_take(port->port, some, min(want, BP_SOME), 1);
 	if (n < 0)
 		return n;
 	bp_kernel_hand(port->pool, some, n, BLOCKPOOL_FOUND_RECV);
-	bp_trace_messages(receive, port->port, some, n, BLOCKPOOL_OWNER_KERNEL);
+	own = bp_kernel_recv_own(port, some, n);
 	for (i = 0; i < n; i++) {
 		messages[i] = some[i].user;
 		messages[i].pid = pid_nr(some[i].pid);
 		put_pid(some[i].pid);
-		if (bp_message_is_shared(&some[i])) {
-			bp_share_receive_kernel(&port->pool->shares,
-						messages[i].index);
-			trace_receive_shared(bp_pool_number(port->pool),
-					     port->port->number,
-					     BLOCKPOOL_OWNER_KERNEL,
-					     messages[i].index);
+		if (!bp_message_is_shared(&some[i]))
 			continue;
-		}
-		WARN_ON_ONCE(!bp_owner_hand(bp_message_owner(port, &messages[i]),
-					    word, BLOCKPOOL_OWNER_KERNEL));
-		own++;
+		bp_share_receive_kernel(&port->pool->shares, messages[i].index);
+		trace_receive_shared(bp_pool_number(port->pool),
+				     port->port->number,
+				     BLOCKPOOL_OWNER_KERNEL, messages[i].index);
 	}
 	atomic_long_sub(own, &port->pool->nr_in_flight);
 	bp_port_received(port->port, n, n);
@@ -220,11 +233,13 @@ static void bp_kernel_unclaim(struct blockpool_port *port,
 {
 	u32 i;
 
+	preempt_disable();
+	bp_trace_messages(send_undone, port->port, messages, n,
+			  BLOCKPOOL_OWNER_KERNEL);
 	for (i = 0; i < n; i++)
 		bp_owner_hand(bp_message_owner(port, &messages[i].user),
 			      bp_port_word(port->port), BLOCKPOOL_OWNER_KERNEL);
-	bp_trace_messages(send_undone, port->port, messages, n,
-			  BLOCKPOOL_OWNER_KERNEL);
+	preempt_enable();
 }
 
 static void bp_kernel_refuse(struct blockpool *pool,

@@ -8,6 +8,7 @@
  */
 #include <linux/cred.h>
 #include <linux/pid.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -86,10 +87,12 @@ static void bp_client_gone(struct blockpool *pool, const u32 *indices, u32 n,
 {
 	u32 i;
 
+	preempt_disable();
 	bp_trace_freed(bp_pool_number(pool), indices, n, caller->client,
 		       bp_caller_ip(caller));
 	for (i = 0; i < n; i++)
 		bp_owner_gone(&pool->owners[indices[i]], BLOCKPOOL_OWNER_FREE);
+	preempt_enable();
 }
 
 static void bp_client_give(struct blockpool *pool, const u32 *indices, u32 n,
@@ -253,10 +256,12 @@ static void bp_client_claim(struct bp_client *client, const u32 *indices, u32 n,
 {
 	u32 i;
 
+	preempt_disable();
 	bp_trace_taken(bp_pool_number(client->pool), indices, n, client->id,
 		       bp_caller_ip(caller));
 	for (i = 0; i < n; i++)
 		bp_owner_claim(&client->pool->owners[indices[i]], client->id);
+	preempt_enable();
 	this_cpu_add(*client->pool->clients_hold, n);
 }
 
@@ -351,11 +356,11 @@ static int bp_client_release_one(struct bp_client *client, u32 index,
 	if (ret == -EINVAL)
 		index = BLOCKPOOL_NO_INDEX;
 	atomic_long_inc(&pool->refused);
-	if (pool->debug)
-		bp_debug_refuse(pool->debug, index, owner, caller);
-	owner = bp_owner_told(owner);
+	owner = bp_owner_told_to(owner, client->id);
 	trace_refused(bp_pool_number(pool), index, bp_refusal_of(index, owner),
 		      client->id, owner);
+	if (pool->debug)
+		bp_debug_refuse(pool->debug, index, owner, caller);
 	return ret;
 }
 

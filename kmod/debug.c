@@ -121,7 +121,7 @@ static void bp_call_report(struct bp_call *call, u32 index, u32 owner,
 
 	record->found = call->found;
 	record->index = index;
-	record->owner = bp_owner_told(owner);
+	record->owner = owner;
 	record->by = *bp_call_track(call);
 	if (debug->histories && index < debug->nr_blocks)
 		bp_history_read(&debug->histories[index], &record->alloc,
@@ -172,7 +172,7 @@ static u32 bp_refuse_kind(u32 index, u32 owner)
 	if (index == BLOCKPOOL_NO_INDEX)
 		return BLOCKPOOL_REPORT_NOT_A_BLOCK;
 	if (owner == BLOCKPOOL_OWNER_FREE ||
-	    owner == BLOCKPOOL_OWNER_QUARANTINE || owner & BP_OWNER_LIMBO)
+	    owner == BLOCKPOOL_OWNER_QUARANTINE)
 		return BLOCKPOOL_REPORT_DOUBLE_FREE;
 	return BLOCKPOOL_REPORT_NOT_HELD;
 }
@@ -181,7 +181,7 @@ static u32 bp_refuse_kind(u32 index, u32 owner)
  * bp_debug_refuse() - a free was refused
  * @debug: of the pool
  * @index: the block, or BLOCKPOOL_NO_INDEX
- * @owner: its owner word when that was found
+ * @owner: its owner word when that was found, as the caller is told
  * @caller: who wanted to free it
  *
  * Context: Any.
@@ -216,12 +216,13 @@ void bp_debug_stale(struct bp_debug *debug, u32 client, u32 index, s64 offset)
 		.offset = offset,
 	};
 	struct bp_call call;
+	u32 owner;
 
 	if (!bp_debug_mark(debug, index, BP_MARK_STALE))
 		return;
+	owner = bp_owner_told_to(READ_ONCE(debug->owners[index]), client);
 	bp_call_init(&call, debug, BLOCKPOOL_FOUND_FAULT, &caller);
-	bp_call_damage(&call, index, bp_owner_read(&debug->owners[index]),
-		       &record);
+	bp_call_damage(&call, index, owner, &record);
 }
 
 /*

@@ -12,9 +12,9 @@
  *
  * A word with the top bit belongs to a free block that an NMI gave back and that
  * is not in the depot yet: the other bits are the depot's, see bp_depot_put_aside().
- * With the next bit as well the block is a client's, or the kernel's, by what the world
- * is told, but going: whom the other bits name has let go of it by a compare and exchange
- * that succeeded, and will write where it goes when the event of that is made.
+ * With the next bit as well the block is going: whom the other bits name, and whose it
+ * is by what the world is told, has let go of it by a compare and exchange that succeeded,
+ * and will write where it goes when the event of that is made.
  */
 #ifndef BLOCKPOOL_OWNER_H
 #define BLOCKPOOL_OWNER_H
@@ -48,15 +48,19 @@ static inline bool bp_owner_release_seen(u32 *owner, u32 id, u32 *seen)
 	return bp_owner_leave(owner, id, BLOCKPOOL_OWNER_FREE, seen);
 }
 
-/* The same with an event before the block is anybody's: bp_owner_gone() is to follow. */
+/*
+ * The same with an event before the block is anybody's: bp_owner_gone() is to follow,
+ * without being preempted from the event on, see trace.h.
+ */
 static inline bool bp_owner_go(u32 *owner, u32 id, u32 *seen)
 {
 	return bp_owner_leave(owner, id, BP_OWNER_GOING | id, seen);
 }
 
+/* After all that was done to the block: who reads @to may do the next. */
 static inline void bp_owner_gone(u32 *owner, u32 to)
 {
-	WRITE_ONCE(*owner, to);
+	smp_store_release(owner, to);	/* pairs with cmpxchg() in bp_owner_leave() */
 }
 
 static inline bool bp_owner_release(u32 *owner, u32 id)
@@ -95,6 +99,13 @@ static inline u32 bp_owner_told(u32 word)
 	if ((word & BP_OWNER_GOING) == BP_OWNER_GOING)
 		return word & ~BP_OWNER_GOING;
 	return word & BP_OWNER_LIMBO ? BLOCKPOOL_OWNER_FREE : word;
+}
+
+/* As who had it is told: what goes from him is not his. */
+static inline u32 bp_owner_told_to(u32 word, u32 id)
+{
+	return word == (BP_OWNER_GOING | id) ? BLOCKPOOL_OWNER_FREE :
+					       bp_owner_told(word);
 }
 
 static inline u32 bp_owner_read(const u32 *owner)

@@ -10,6 +10,7 @@
 #include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/mm.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -671,9 +672,11 @@ void bp_share_ended(struct blockpool *pool, u32 index, u32 left,
 		trace_unshare(bp_pool_number(pool), caller->client, index, left);
 		return;
 	}
+	preempt_disable();
+	trace_unshare(bp_pool_number(pool), caller->client, index, 0);
 	WARN_ON_ONCE(!bp_owner_release(&pool->owners[index],
 				       BLOCKPOOL_OWNER_SHARED));
-	trace_unshare(bp_pool_number(pool), caller->client, index, 0);
+	preempt_enable();
 	atomic_long_dec(&pool->nr_in_flight);
 	bp_pool_give(pool, &index, 1, cause, caller);
 }

@@ -9,7 +9,8 @@
  * stop between the two, and making an event takes longer than writing a word; the others
  * right behind it.  Who reads a word of the owner table and then all events of its block
  * that came since knows the holder; but if the block's last event before that is one of a
- * moment ago, and the word is as that found it, the event is right.
+ * moment ago, and the word is as that found it, the word is still to come: nobody is
+ * preempted between the two.
  *
  * Fields are numbers and names of fixed length, for filters, triggers and histograms.
  * @pool is the number of the pool, its own since the module was loaded.  Owners are
@@ -54,14 +55,14 @@ void __bp_trace_taken(u32 pool, const u32 *indices, u32 n, u32 owner,
 void __bp_trace_freed(u32 pool, const u32 *indices, u32 n, u32 owner,
 		      unsigned long ip);
 
-/* Blocks are the owner's now: take or take_bulk. */
+/* Blocks will be the owner's in a moment: take or take_bulk. */
 #define bp_trace_taken(pool, indices, n, owner, ip)			\
 do {									\
 	if (trace_take_enabled() || trace_take_bulk_enabled())		\
 		__bp_trace_taken(pool, indices, n, owner, ip);		\
 } while (0)
 
-/* Blocks that were the owner's are nobody's: free or free_bulk. */
+/* Blocks that were the owner's are nobody's, or in a moment: free or free_bulk. */
 #define bp_trace_freed(pool, indices, n, owner, ip)			\
 do {									\
 	if (trace_free_enabled() || trace_free_bulk_enabled())		\
@@ -500,7 +501,7 @@ DEFINE_EVENT(bp_message, send,
 	TP_PROTO(u32 pool, u32 port, u32 owner, const u32 *indices, u32 count),
 	TP_ARGS(pool, port, owner, indices, count));
 
-/* They are its own again: not all were its, or the port had ended. */
+/* They are its own again: the port had ended. */
 DEFINE_EVENT(bp_message, send_undone,
 	TP_PROTO(u32 pool, u32 port, u32 owner, const u32 *indices, u32 count),
 	TP_ARGS(pool, port, owner, indices, count));

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a client sends to a port and receives from one: blocks go from its hands to the
- * port's, or back, by one compare and exchange each.
+ * port's, or back, without being free in between.
  *
- * Sending: room is reserved, the owner words say the port, the client's pages are taken
- * away if the pool is isolated, the messages are put in the queue.  Receiving: messages
- * are taken out but keep their room, the caller is told, the owner words say the client.
- * A client that is killed gets to the end of this as any other does.
+ * Sending: room is reserved, the owner words say that the blocks go, then the port, the
+ * client's pages are taken away if the pool is isolated, the messages are put in the queue.
+ * Receiving: messages are taken out but keep their room, the caller is told, the owner
+ * words say the client.  A client that is killed gets to the end of this as any other does.
  */
 #include <linux/pid.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 
 #include "client.h"
@@ -23,21 +24,27 @@ static u32 *bp_transfer_owner(const struct bp_transfer *transfer, u32 at)
 	return &transfer->client->pool->owners[transfer->messages[at].user.index];
 }
 
+/* @word: the owner word of a block that the client has not, or not any more. */
+static void bp_send_refuse(const struct bp_client *client, u32 index, u32 word)
+{
+	trace_refused(bp_pool_number(client->pool), index, BP_REFUSED_SEND,
+		      client->id, bp_owner_told_to(word, client->id));
+}
+
 static int bp_message_check(struct bp_client *client,
 			    const struct blockpool_message *message)
 {
 	struct blockpool *pool = client->pool;
 	struct bp_port *reply;
-	u32 owner;
+	u32 word;
 
 	if (message->index >= bp_pool_nr_blocks(pool) ||
 	    message->offset > pool->block_size ||
 	    message->length > pool->block_size - message->offset)
 		return -EINVAL;
-	owner = bp_owner_read(&pool->owners[message->index]);
-	if (owner != client->id) {
-		trace_refused(bp_pool_number(pool), message->index,
-			      BP_REFUSED_SEND, client->id, owner);
+	word = READ_ONCE(pool->owners[message->index]);
+	if (word != client->id) {
+		bp_send_refuse(client, message->index, word);
 		return -EPERM;
 	}
 	if (!message->reply)
@@ -75,9 +82,11 @@ static void bp_send_unclaim(const struct bp_transfer *transfer, u32 n)
 {
 	u32 client = transfer->client->id;
 
+	preempt_disable();
 	bp_trace_messages(send_undone, transfer->port, transfer->messages, n,
 			  client);
 	bp_send_gone(transfer, n, client);
+	preempt_enable();
 }
 
 /*
@@ -86,7 +95,6 @@ static void bp_send_unclaim(const struct bp_transfer *transfer, u32 n)
  */
 static bool bp_send_claim(const struct bp_transfer *transfer, u32 n)
 {
-	const struct blockpool *pool = transfer->client->pool;
 	u32 client = transfer->client->id, seen, i;
 
 	for (i = 0; i < n; i++)
@@ -94,13 +102,14 @@ static bool bp_send_claim(const struct bp_transfer *transfer, u32 n)
 			break;
 	if (i < n) {
 		bp_send_gone(transfer, i, client);
-		trace_refused(bp_pool_number(pool),
-			      transfer->messages[i].user.index,
-			      BP_REFUSED_SEND, client, bp_owner_told(seen));
+		bp_send_refuse(transfer->client,
+			       transfer->messages[i].user.index, seen);
 		return false;
 	}
+	preempt_disable();
 	bp_trace_messages(send, transfer->port, transfer->messages, n, client);
 	bp_send_gone(transfer, n, bp_port_word(transfer->port));
+	preempt_enable();
 	return true;
 }
 
@@ -205,21 +214,27 @@ static int bp_share_reserve(struct bp_port **ports, u32 n)
 	return ret;
 }
 
-static int bp_share_claim(struct bp_client *client, u32 index, u32 n)
+/* The block is shared, or nothing has changed. */
+static int bp_share_claim(const struct bp_transfer *transfer,
+			  struct bp_port **ports, u32 n)
 {
+	struct bp_client *client = transfer->client;
+	u32 index = transfer->messages[0].user.index, seen, i;
 	struct blockpool *pool = client->pool;
 	u32 *owner = &pool->owners[index];
 	int ret;
 
-	if (!bp_owner_hand(owner, client->id, BLOCKPOOL_OWNER_SHARED))
+	if (!bp_owner_go(owner, client->id, &seen)) {
+		bp_send_refuse(client, index, seen);
 		return -EPERM;
-	/* Until this is done nobody has a share. */
-	ret = bp_share_begin(&pool->shares, index, n);
-	if (ret) {
-		bp_owner_hand(owner, BLOCKPOOL_OWNER_SHARED, client->id);
-		trace_send_undone(bp_pool_number(pool), 0, client->id, &index,
-				  1);
 	}
+	ret = bp_share_begin(&pool->shares, index, n);
+	preempt_disable();
+	for (i = 0; !ret && i < n; i++)
+		trace_share(bp_pool_number(pool), ports[i]->number, client->id,
+			    index, n);
+	bp_owner_gone(owner, ret ? client->id : BLOCKPOOL_OWNER_SHARED);
+	preempt_enable();
 	return ret;
 }
 
@@ -228,15 +243,13 @@ static int bp_share_claim(struct bp_client *client, u32 index, u32 n)
  * port that has ended meanwhile: it ends at once.
  */
 static void bp_share_publish(const struct bp_transfer *transfer,
-			     struct bp_port *port, u32 n)
+			     struct bp_port *port)
 {
 	struct blockpool *pool = transfer->client->pool;
 	struct bp_message message = *transfer->messages;
 	struct pid *pid = task_tgid(current);
 	u32 index = message.user.index;
 
-	trace_share(bp_pool_number(pool), port->number, transfer->client->id,
-		    index, n);
 	bp_message_seal(&message, pid, BLOCKPOOL_MESSAGE_SHARED);
 	if (bp_port_publish(port, &message, 1))
 		return;
@@ -256,14 +269,14 @@ static void bp_share_publish(const struct bp_transfer *transfer,
  */
 int bp_share(const struct bp_transfer *transfer, struct bp_port **ports, u32 n)
 {
-	u32 index = transfer->messages[0].user.index, i;
 	struct bp_client *client = transfer->client;
 	int ret = bp_share_reserve(ports, n);
 	LIST_HEAD(lifted);
+	u32 i;
 
 	if (ret)
 		return ret;
-	ret = bp_share_claim(client, index, n);
+	ret = bp_share_claim(transfer, ports, n);
 	if (ret) {
 		bp_share_unreserve(ports, n);
 		return ret;
@@ -272,7 +285,7 @@ int bp_share(const struct bp_transfer *transfer, struct bp_port **ports, u32 n)
 	bp_taken_lift(client, transfer->messages, 1, &lifted);
 	bp_client_passed(client, 1);
 	for (i = 0; i < n; i++)
-		bp_share_publish(transfer, ports[i], n);
+		bp_share_publish(transfer, ports[i]);
 	bp_taken_drop_lifted(&lifted);
 	bp_transfer_end(transfer, BLOCKPOOL_FOUND_SEND);
 	return 0;
@@ -448,28 +461,43 @@ static void bp_trace_share_received(const struct bp_transfer *transfer, u32 at)
 			     transfer->messages[at].user.index);
 }
 
+/* Returns how many blocks are the client's; of the others it has shares. */
+static u32 bp_recv_own(const struct bp_transfer *transfer, u32 n)
+{
+	u32 word = bp_port_word(transfer->port), own = 0, i;
+	u32 client = transfer->client->id;
+
+	preempt_disable();
+	bp_trace_messages(receive, transfer->port, transfer->messages, n,
+			  client);
+	for (i = 0; i < n; i++) {
+		if (bp_message_is_shared(&transfer->messages[i]))
+			continue;
+		WARN_ON_ONCE(!bp_owner_hand(bp_transfer_owner(transfer, i),
+					    word, client));
+		own++;
+	}
+	preempt_enable();
+	return own;
+}
+
 /* The blocks are the client's, or shares of them. */
 void bp_recv_commit(struct bp_transfer *transfer, u32 n)
 {
 	bool again = transfer->port->flags & BLOCKPOOL_BIND_AGAIN;
-	u32 word = bp_port_word(transfer->port), own = 0, i;
 	struct bp_client *client = transfer->client;
+	u32 own, i;
 
 	bp_transfer_handle(transfer, n, BLOCKPOOL_FOUND_RECV);
-	bp_trace_messages(receive, transfer->port, transfer->messages, n,
-			  client->id);
+	own = bp_recv_own(transfer, n);
 	for (i = 0; i < n; i++) {
 		put_pid(transfer->messages[i].pid);
-		if (bp_message_is_shared(&transfer->messages[i])) {
-			atomic_inc(&client->shares);
-			bp_share_received(&client->pool->shares, client->id,
-					  transfer->messages[i].user.index);
-			bp_trace_share_received(transfer, i);
+		if (!bp_message_is_shared(&transfer->messages[i]))
 			continue;
-		}
-		WARN_ON_ONCE(!bp_owner_hand(bp_transfer_owner(transfer, i),
-					    word, client->id));
-		own++;
+		atomic_inc(&client->shares);
+		bp_share_received(&client->pool->shares, client->id,
+				  transfer->messages[i].user.index);
+		bp_trace_share_received(transfer, i);
 	}
 	bp_client_got(transfer->client, own);
 	bp_port_received(transfer->port, n, again ? n - own : n);

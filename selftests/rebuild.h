@@ -184,13 +184,15 @@ static inline bool rebuild_before(const struct event *event, __u32 *owner)
 	*owner = BLOCKPOOL_OWNER_FREE;
 	if (!strncmp(event->name, "take", 4))
 		return true;
-	if (event_is(event, "receive")) {
-		*owner = BLOCKPOOL_OWNER_PORT | event_u64(event, "port");
+	*owner = BLOCKPOOL_OWNER_SHARED;
+	if (event_is(event, "unshare"))
 		return true;
-	}
-	if (strncmp(event->name, "free", 4) && !event_is(event, "send"))
+	if (event_is(event, "receive") || event_is(event, "send_undone"))
+		*owner = BLOCKPOOL_OWNER_PORT | event_u64(event, "port");
+	else if (!strncmp(event->name, "free", 4) || event_is(event, "send"))
+		*owner = event_u64(event, "owner");
+	else
 		return false;
-	*owner = event_u64(event, "owner");
 	return true;
 }
 

@@ -422,14 +422,18 @@ TEST_F(events, refused)
 	int other = pool_join(self->name), peer = peer_join(self->name), index;
 	__u32 client = pool_info(other).client;
 	int port = port_bind(self->fd, "in", PORT_MAKE | PORT_SEND);
+	__u32 twice[2], done = 0;
 
 	index = pool_take(other);
+	twice[0] = pool_take(self->fd);
+	twice[1] = twice[0];
 	ring_clear(&self->ring);
 	EXPECT_EQ(-EINVAL, pool_give(self->fd, NR_BLOCKS));
 	EXPECT_EQ(-EPERM, pool_give(self->fd, index));
-	EXPECT_EQ(-EPERM, pool_give(self->fd, (index + 1) % NR_BLOCKS));
+	EXPECT_EQ(-EPERM, pool_give(self->fd, (index + 2) % NR_BLOCKS));
 	EXPECT_EQ(-EPERM, port_send_one(self->fd, port, index, 0));
 	EXPECT_EQ(0, peer_give(peer, PROCESS, index));
+	EXPECT_EQ(-EPERM, pool_free(self->fd, twice, 2, &done));
 	log_start(self);
 	SAYS("refused", "index=%u reason=no_block caller=%u owner=0",
 	     BLOCKPOOL_NO_INDEX, self->client);
@@ -440,6 +444,9 @@ TEST_F(events, refused)
 	     self->client, client);
 	SAYS("refused", "index=%d reason=not_held caller=1 owner=%u", index,
 	     client);
+	SAYS("refused", "index=%u reason=free caller=%u owner=0", twice[0],
+	     self->client);
+	SAYS("free", "index=%u *", twice[0]);
 	EXPECT_TRUE(log_end(&self->log));
 	close(peer);
 	close(other);
@@ -490,8 +497,8 @@ TEST_F(events, messages)
 	close(other);
 	ASSERT_EQ(0, port_unbind(self->fd, port));
 	log_start(self);
-	SAYS("refused", "index=%d reason=send caller=%u owner=%u", index,
-	     self->client, self->client);
+	SAYS("refused", "index=%d reason=send caller=%u owner=0", index,
+	     self->client);
 	SAYS("send", "port=%d owner=%u count=1 indices={0x%x}", port,
 	     self->client, index);
 	SAYS("receive", "port=%d owner=%u count=1 indices={0x%x}", port, client,

@@ -415,6 +415,23 @@ TEST_F(past, the_ways_of_a_block)
 	story_tell(&self->story);
 }
 
+/* Who was not the last of a block's holders may be late to tell. */
+TEST_F(past, a_share_that_ended_before)
+{
+	struct past *past = &self->past;
+
+	put_start(past);
+	put_take(past, 0, 2 * SEC, 6, 4);
+	PUT(past, 0, 2 * SEC + 1, 10, "share", 1, 2, 4, 6, 2);
+	PUT(past, 1, 2 * SEC + 2, 11, "unshare", 1, 5, 6, 0);
+	put_take(past, 1, 2 * SEC + 3, 6, 5);
+	PUT(past, 0, 2 * SEC + 4, 10, "unshare", 1, 4, 6, 1);
+	ASSERT_EQ(0, open_file(self));
+	EXPECT_FALSE(notes_damage(&self->story.notes));
+	EXPECT_EQ(5, owner_of(self, 6));
+	EXPECT_TRUE(sure(self, 6));
+}
+
 TEST_F(past, events_that_contradict_each_other)
 {
 	put_start(&self->past);

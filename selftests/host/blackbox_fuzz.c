@@ -209,8 +209,9 @@ static void live(struct life *life, __u64 seed, unsigned int first_id)
 	for (unsigned int i = 0; i < life->past.nr_cpus; i++)
 		switch_on(life, i, 2);
 	steps = below(life, 3000);
-	for (unsigned int pool = 0; pool < POOLS; pool++)
-		snapshot(life, pool, false);
+	snapshot(life, 0, false);
+	EMIT(life, any_cpu(life), now(life), "pool_create", 2, TEXT("second"), 2048,
+	     BLOCKS, 0);
 	for (unsigned int i = 0; i < steps; i++) {
 		unsigned int pool = below(life, POOLS), what = below(life, 100);
 

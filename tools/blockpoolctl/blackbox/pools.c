@@ -228,13 +228,6 @@ static void move_all(struct history *history, struct pool_past *pool,
 		move(history, pool, event, bytes_number(&words, 4), from, to);
 }
 
-static void shared(struct history *history, struct pool_past *pool,
-		   const struct event *event, __s64 from, bool left)
-{
-	move(history, pool, event, event->index, from,
-	     left ? BLOCKPOOL_OWNER_SHARED : BLOCKPOOL_OWNER_FREE);
-}
-
 /* True if the event was about who has a block. */
 static bool owners_take(struct history *history, struct pool_past *pool,
 			const struct event *event)
@@ -257,10 +250,7 @@ static bool owners_take(struct history *history, struct pool_past *pool,
 	case EVENT_SEND:
 		move_all(history, pool, event, event->owner, port);
 		return true;
-	case EVENT_SEND_UNDONE:	/* without a port it was a share that failed */
-		move_all(history, pool, event, event->port ? (__s64)port : -1,
-			 event->owner);
-		return true;
+	case EVENT_SEND_UNDONE:
 	case EVENT_RECEIVE:
 		move_all(history, pool, event, port, event->owner);
 		return true;
@@ -279,10 +269,12 @@ static bool owners_take(struct history *history, struct pool_past *pool,
 		     BLOCKPOOL_OWNER_FREE);
 		return true;
 	case EVENT_SHARE:
-		shared(history, pool, event, -1, true);
+		move(history, pool, event, event->index, -1, BLOCKPOOL_OWNER_SHARED);
 		return true;
-	case EVENT_UNSHARE:
-		shared(history, pool, event, BLOCKPOOL_OWNER_SHARED, event->holders);
+	case EVENT_UNSHARE:	/* those of the other holders may come after the last one's */
+		if (!event->holders)
+			move(history, pool, event, event->index,
+			     BLOCKPOOL_OWNER_SHARED, BLOCKPOOL_OWNER_FREE);
 		return true;
 	default:
 		return false;

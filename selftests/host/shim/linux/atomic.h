@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The kernel's fully ordered compare and exchange, as TSan understands it. */
+/* What the kernel orders memory by, as TSan understands it. */
 #ifndef HOST_SHIM_ATOMIC_H
 #define HOST_SHIM_ATOMIC_H
 
@@ -10,5 +10,8 @@
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);\
 	__seen;								\
 })
+
+#define smp_store_release(word, value) /* pairs as the kernel's does */	\
+	__atomic_store_n((word), (value), __ATOMIC_RELEASE)
 
 #endif /* HOST_SHIM_ATOMIC_H */
