@@ -200,7 +200,7 @@ postmortem_errors()
 	fails "it is no file of trace-cmd's" "$ctl" postmortem "$tmp/rubbish"
 }
 
-# What trace-cmd recorded tells who had what: cat's and feed's process, by their ids.
+# What trace-cmd recorded: of a pool that was made meanwhile, all blocks.
 postmortem_of_trace_cmd()
 {
 	(cd "$tmp" && timeout 200 trace-cmd record --file-version 6 -o pools.dat -e blockpool \
@@ -211,7 +211,7 @@ postmortem_of_trace_cmd()
 		no "postmortem failed" || return
 	holds 'not j[0]["damaged"] and j[0]["doubt"] is None and
 	       len([p for p in j[0]["pools"] if p["name"] == "trace-b"
-		    and p["nr_blocks"] == 8 and p["nr_unknown"] == 8]) == 1' "$tmp/out" &&
+		    and p["nr_blocks"] == 8 and p["nr_free"] == 8]) == 1' "$tmp/out" &&
 	holds 'j[0]["cpus"][0]["known"]' "$tmp/out" || return
 	grep -q '^</svg>$' "$tmp/pools.svg" || no "no picture" || return
 	"$ctl" postmortem "$tmp/pools.dat" >"$tmp/out" || return

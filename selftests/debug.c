@@ -455,7 +455,7 @@ static void await_reports(int fd, __u64 count)
 
 TEST_F(client, sweep)
 {
-	__u32 index = take(self->fd);
+	__u32 index = take(self->fd), damaged;
 	struct blockpool_report report;
 
 	ASSERT_EQ(0, give(self->fd, index));
@@ -464,6 +464,9 @@ TEST_F(client, sweep)
 	ASSERT_EQ(0, file_write(SWEEP_MS, "10"));
 	await_reports(self->fd, 1);
 	ASSERT_EQ(0, file_write(SWEEP_MS, "0"));
+	/* Waits for the end of the sweep, which reports before it does anything. */
+	ASSERT_EQ(0, debug_check(self->fd, &damaged));
+	EXPECT_EQ(1, damaged);
 	report = debug_only(self->fd, &self->cursor);
 	expect_kind(&report, USE_AFTER_FREE, SWEEP, index);
 	expect_damage(&report, FILL_POISON, 5, 1);
